@@ -1,0 +1,51 @@
+/* The contract of a dataset reader. Every file in datasets/ that reads a format fulfils it.
+ *
+ * A reader opens a folder (or nothing at all, as `synthetic` does) and hands out whole images as bytes in
+ * height x width x channel order, and their labels. It does not augment, shuffle, normalise or split:
+ * that is the loader's, and is the same for every reader. */
+#ifndef RETORT_DATASET_H
+#define RETORT_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "retort/error.h"
+#include "retort/param.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum rt_split { RT_SPLIT_TRAIN, RT_SPLIT_TEST } rt_split;
+
+/* One split, whole and in file order. Filled by the reader's open(), released by its close(). */
+typedef struct rt_images {
+    size_t count;
+    size_t height, width, channels;  /* the same for every image */
+    size_t classes;
+    const uint8_t *pixels;           /* [count, height, width, channels], 0..255 */
+    const int64_t *labels;           /* [count], each in [0, classes) */
+    void *owner;                     /* the reader's own; free for its use */
+} rt_images;
+
+typedef struct rt_reader {
+    const char *name;          /* file name = symbol = recipe key */
+    const char *summary;       /* one line for `retort list datasets` */
+    const char *files;         /* which files it looks for below root, for `retort help` */
+    bool needs_root;           /* the recipe must give `root` */
+    const rt_param *params;    /* what a recipe may set beside `root`; NULL for none */
+    size_t settings_size;      /* of the struct that the parameters are written into */
+
+    /* Reads one split; only that split's files need exist. `root` is NULL when it was not given.
+     * Everything in the files is hostile: sizes are checked before they are believed, labels are range-checked,
+     * and the error names the file and the place. On failure *images is left zeroed and nothing stays allocated.
+     * `seed` is the recipe's, for readers that make their data up. */
+    rt_status (*open)(const void *settings, const char *root, uint64_t seed, rt_split split, rt_images *images,
+                      rt_error *err);
+    void (*close)(rt_images *images);  /* accepts a zeroed struct */
+} rt_reader;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

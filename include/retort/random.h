@@ -1,0 +1,53 @@
+/* Counter-based randomness: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+ *
+ * There is no generator state. A draw is a pure function of (seed, stream, epoch, index, draw), so that augmentation of
+ * sample i in epoch e is the same whatever thread computes it, and a resumed run needs nothing saved. */
+#ifndef RETORT_RANDOM_H
+#define RETORT_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the numbers are for. Streams never share draws. */
+typedef enum rt_stream {
+    RT_STREAM_INIT = 1,      /* parameter initialisation; index = parameter number */
+    RT_STREAM_SHUFFLE,       /* permutation of an epoch */
+    RT_STREAM_AUGMENT,       /* index = sample */
+    RT_STREAM_DROPOUT,       /* index = step, draw = element */
+    RT_STREAM_SPLIT,         /* train/validation split */
+    RT_STREAM_SYNTHETIC      /* made-up data; index = sample */
+} rt_stream;
+
+typedef struct rt_key {
+    uint64_t seed;
+    uint32_t stream;
+    uint32_t epoch;
+    uint64_t index;
+} rt_key;
+
+/* Four independent uniform 32-bit words: block number `block` of the sequence that belongs to `key`. */
+void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4]);
+
+/* A 32-bit word: element `draw` of the sequence. */
+uint32_t rt_random_word(const rt_key *key, uint64_t draw);
+
+/* Uniform in [0, bound), bound > 0, from 64 random bits: no value's chance is off by more than 2^-32 of itself. */
+uint32_t rt_random_below(const rt_key *key, uint32_t draw, uint32_t bound);
+
+/* Uniform in [0, 1), 53 bits. */
+double rt_random_uniform(const rt_key *key, uint32_t draw);
+
+/* Standard normal variates 0..count-1 of the sequence (Box-Muller). */
+void rt_random_normal(const rt_key *key, double *values, size_t count);
+
+/* A permutation of 0..count-1 (Fisher-Yates, from the end). count < 2^32. */
+void rt_random_permutation(const rt_key *key, uint32_t *order, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,19 @@
+/* What this machine is, in words for records and reports. */
+#ifndef RETORT_BASE_CPU_H
+#define RETORT_BASE_CPU_H
+
+#include <stddef.h>
+
+/* The CPU's own name ("AMD EPYC 7B13"), or "unknown CPU". */
+void rt_cpu_model(char *name, size_t size);
+
+/* The number of CPUs that this process may run on. */
+int rt_cpu_count(void);
+
+/* Peak resident memory of this process so far, in bytes. */
+size_t rt_peak_memory(void);
+
+/* Seconds on a clock that never goes back. */
+double rt_seconds(void);
+
+#endif

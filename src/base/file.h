@@ -1,0 +1,38 @@
+/* Files: read whole, or written whole or not at all. */
+#ifndef RETORT_BASE_FILE_H
+#define RETORT_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "retort/error.h"
+
+/* A file's contents, followed by one zero byte that `size` does not count. */
+typedef struct rt_bytes {
+    unsigned char *data;
+    size_t size;
+} rt_bytes;
+
+/* Reads a regular file of at most `limit` bytes. Free with rt_bytes_free(). */
+rt_status rt_file_read(const char *path, size_t limit, rt_bytes *bytes, rt_error *err);
+void rt_bytes_free(rt_bytes *bytes);
+
+/* One piece of a file to be written. */
+typedef struct rt_piece {
+    const void *data;
+    size_t size;
+} rt_piece;
+
+/* Writes the pieces one after the other to a temporary beside `path`, fsyncs it, renames it to `path` (replacing what was
+ * there) and fsyncs the folder. After a crash or an error `path` holds either the old or the new contents, whole. */
+rt_status rt_file_write(const char *path, const rt_piece *pieces, size_t count, rt_error *err);
+
+/* Like mkdir -p. */
+rt_status rt_folder_make(const char *path, rt_error *err);
+
+bool rt_path_exists(const char *path);
+
+/* "folder/name", allocated; NULL when memory is short. */
+char *rt_path_join(const char *folder, const char *name);
+
+#endif

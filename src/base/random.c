@@ -1,0 +1,74 @@
+#include "retort/random.h"
+
+#include <math.h>
+
+void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4])
+{
+    /* The multipliers and Weyl constants of the paper's Philox4x32. */
+    const uint64_t multiplier_a = 0xD2511F53u, multiplier_b = 0xCD9E8D57u;
+    uint32_t key_a = (uint32_t)key->seed, key_b = (uint32_t)(key->seed >> 32);
+    uint32_t a = block, b = (key->stream << 24) ^ key->epoch;
+    uint32_t c = (uint32_t)key->index, d = (uint32_t)(key->index >> 32);
+    for (int round = 0; round < 10; ++round) {
+        uint64_t product_a = multiplier_a * a, product_b = multiplier_b * c;
+        a = (uint32_t)(product_b >> 32) ^ b ^ key_a;
+        c = (uint32_t)(product_a >> 32) ^ d ^ key_b;
+        b = (uint32_t)product_b;
+        d = (uint32_t)product_a;
+        key_a += 0x9E3779B9u;
+        key_b += 0xBB67AE85u;
+    }
+    words[0] = a, words[1] = b, words[2] = c, words[3] = d;
+}
+
+uint32_t rt_random_word(const rt_key *key, uint64_t draw)
+{
+    uint32_t words[4];
+    rt_random_block(key, (uint32_t)(draw / 4), words);
+    return words[draw % 4];
+}
+
+static uint64_t two_words(const rt_key *key, uint32_t draw)
+{
+    uint32_t words[4];
+    rt_random_block(key, draw, words);
+    return (uint64_t)words[0] << 32 | words[1];
+}
+
+uint32_t rt_random_below(const rt_key *key, uint32_t draw, uint32_t bound)
+{
+    return (uint32_t)((unsigned __int128)two_words(key, draw) * bound >> 64);
+}
+
+double rt_random_uniform(const rt_key *key, uint32_t draw)
+{
+    return (double)(two_words(key, draw) >> 11) * 0x1p-53;
+}
+
+void rt_random_normal(const rt_key *key, double *values, size_t count)
+{
+    const double two_pi = 6.283185307179586;
+    for (size_t i = 0; i < count; i += 2) {
+        uint32_t words[4];
+        rt_random_block(key, (uint32_t)(i / 2), words);
+        /* Half a unit in the last place keeps the logarithm's argument away from zero. */
+        double u = ((double)((uint64_t)words[0] << 21 ^ words[1] >> 11) + 0.5) * 0x1p-53;
+        double v = (double)((uint64_t)words[2] << 21 ^ words[3] >> 11) * 0x1p-53;
+        double radius = sqrt(-2.0 * log(u));
+        values[i] = radius * cos(two_pi * v);
+        if (i + 1 < count)
+            values[i + 1] = radius * sin(two_pi * v);
+    }
+}
+
+void rt_random_permutation(const rt_key *key, uint32_t *order, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        order[i] = (uint32_t)i;
+    for (size_t i = count; i > 1; --i) {
+        size_t j = rt_random_below(key, (uint32_t)i, (uint32_t)i);
+        uint32_t swapped = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = swapped;
+    }
+}

@@ -1,0 +1,45 @@
+#include "base/threads.h"
+
+#include <omp.h>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+#include "base/cpu.h"
+#include "retort/loss.h"
+
+static void flush_denormals(void)
+{
+#if defined(__SSE__)
+    const unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
+    _mm_setcsr(_mm_getcsr() | flush_to_zero | denormals_are_zero);
+#elif defined(__aarch64__)
+    unsigned long control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+    __asm__ volatile("msr fpcr, %0" ::"r"(control | (1ul << 24)));
+#endif
+}
+
+int rt_threads_start(int threads)
+{
+    if (threads <= 0)
+        threads = rt_cpu_count();
+    omp_set_dynamic(0);
+    omp_set_num_threads(threads);
+#pragma omp parallel
+    flush_denormals();
+    return threads;
+}
+
+int rt_threads_count(void)
+{
+    return omp_get_max_threads();
+}
+
+void rt_parallel_rows(size_t rows, void (*body)(void *context, size_t row), void *context)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t row = 0; row < rows; ++row)
+        body(context, row);
+}

@@ -1,0 +1,54 @@
+/* Named tensors in files: what weight files of every format come in and go out as. */
+#ifndef RETORT_FORMATS_TENSORS_H
+#define RETORT_FORMATS_TENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "retort/error.h"
+#include "retort/loss.h" /* rt_shape, RT_MAX_DIMS */
+
+typedef enum rt_dtype {
+    RT_DTYPE_F32, RT_DTYPE_F64, RT_DTYPE_F16, RT_DTYPE_BF16,
+    RT_DTYPE_I64, RT_DTYPE_I32, RT_DTYPE_I16, RT_DTYPE_I8, RT_DTYPE_U8, RT_DTYPE_BOOL
+} rt_dtype;
+
+size_t rt_dtype_size(rt_dtype dtype);       /* bytes an element */
+const char *rt_dtype_name(rt_dtype dtype);  /* "F32", as safetensors spells it */
+
+typedef struct rt_tensor {
+    const char *name;
+    rt_dtype dtype;
+    rt_shape shape;      /* row-major; count 0 is a scalar */
+    const void *data;    /* little-endian, packed, any alignment */
+} rt_tensor;
+
+typedef struct rt_text_pair {
+    const char *key, *value;
+} rt_text_pair;
+
+/* An open file. Everything in it belongs to it and dies with rt_tensors_close(). */
+typedef struct rt_tensors {
+    rt_tensor *items;
+    size_t count;
+    rt_text_pair *metadata;
+    size_t metadata_count;
+    void *owner;
+} rt_tensors;
+
+/* Opens a weights file, whichever known format it holds (by content, not by name).
+ * The whole structure is verified before anything is handed out; errors name the file and what is wrong with it. */
+rt_status rt_tensors_open(const char *path, rt_tensors *tensors, rt_error *err);
+void rt_tensors_close(rt_tensors *tensors); /* accepts a zeroed struct */
+
+/* NULL when there is none of that name. */
+const rt_tensor *rt_tensors_find(const rt_tensors *tensors, const char *name);
+const char *rt_tensors_metadata(const rt_tensors *tensors, const char *key);
+
+size_t rt_shape_elements(const rt_shape *shape);
+
+/* Copies a floating-point tensor into `values` (rt_shape_elements() of them), converting F64, F16 and BF16.
+ * Integer tensors are refused. */
+rt_status rt_tensor_floats(const rt_tensor *tensor, float *values, rt_error *err);
+
+#endif

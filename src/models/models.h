@@ -1,0 +1,39 @@
+/* Model families: one file each, with a table of variants. A family turns options into a graph. */
+#ifndef RETORT_MODELS_MODELS_H
+#define RETORT_MODELS_MODELS_H
+
+#include <stddef.h>
+
+#include "graph/graph.h"
+#include "retort/error.h"
+#include "retort/param.h"
+
+/* What every model is built for. */
+typedef struct rt_model_input {
+    size_t height, width, channels;
+    size_t classes;
+} rt_model_input;
+
+typedef struct rt_model_family {
+    const char *name;               /* file name: "resnet" */
+    const char *summary;
+    const char *reference;
+    const rt_param *params;         /* options of every variant; a recipe gives them beside `model:` */
+    size_t settings_size;
+    const char *const *variants;    /* NULL-terminated model names: "resnet20" */
+
+    /* Adds the network to an empty graph: input, layers, and an output named "logits" of shape [N, classes].
+     * Parameter names are torchvision's. Errors stick to the graph (rt_graph_finish() reports them). */
+    void (*build)(rt_graph *graph, const char *variant, const void *settings, const rt_model_input *input);
+} rt_model_family;
+
+extern const rt_model_family *const rt_model_families[];
+extern const size_t rt_model_family_count;
+
+/* The family that has a variant of this name, or NULL. */
+const rt_model_family *rt_model_find(const char *variant);
+
+/* The variant whose name is nearest to a wrong one, or NULL. */
+const char *rt_model_suggest(const char *variant);
+
+#endif
