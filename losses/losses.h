@@ -1,0 +1,10 @@
+/* The built-in losses, in the order of losses/meson.build. */
+#ifndef RETORT_LOSSES_LOSSES_H
+#define RETORT_LOSSES_LOSSES_H
+
+#include "retort/loss.h"
+
+extern const rt_loss *const rt_losses[];
+extern const size_t rt_loss_count;
+
+#endif

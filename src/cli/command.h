@@ -1,0 +1,35 @@
+/* The commands of `retort`: one file each, listed once in commands[] of main.c. */
+#ifndef RETORT_CLI_COMMAND_H
+#define RETORT_CLI_COMMAND_H
+
+#include "retort/error.h"
+
+/* Exit codes. */
+enum {
+    RT_EXIT_OK = 0,
+    RT_EXIT_FAILED = 1,        /* something went wrong while it ran */
+    RT_EXIT_USAGE = 2,         /* the command line, a recipe or an input file is wrong; nothing was written */
+    RT_EXIT_INTERRUPTED = 130  /* Ctrl-C; valid files were left */
+};
+
+typedef struct rt_command {
+    const char *name;     /* "train" */
+    const char *usage;    /* "train RECIPE [key.sub=value ...] [--out DIR]" */
+    const char *summary;  /* one line */
+    const char *details;  /* what `retort help NAME` prints below the usage; may be NULL */
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+} rt_command;
+
+extern const rt_command rt_command_train, rt_command_eval, rt_command_predict, rt_command_check, rt_command_list,
+    rt_command_help, rt_command_loss, rt_command_bench, rt_command_version;
+
+extern const rt_command *const rt_commands[]; /* all of the above, in the order of the help */
+extern const unsigned long rt_command_count;
+
+/* Prints "retort NAME: MESSAGE" to stderr and returns the exit code that fits the status. */
+int rt_command_failed(const rt_command *command, const rt_error *err);
+
+/* Prints "retort NAME: " and the formatted words, then the usage, to stderr; returns RT_EXIT_USAGE. */
+int rt_command_misused(const rt_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
