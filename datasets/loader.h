@@ -48,9 +48,10 @@ typedef struct rt_loader_options {
     bool shuffle;                    /* a fresh permutation every epoch; otherwise the order of `samples` */
     uint64_t seed;
     size_t workers;                  /* threads; 0 makes each batch when it is asked for */
-    size_t prefetch;                 /* batches made ahead; at least 1 */
+    size_t prefetch;                 /* batches made ahead while one is in use; at least 1 */
 } rt_loader_options;
 
+/* Ready at batch 0 of epoch 0. The images, and the samples, must outlive the loader. One thread at a time may use it. */
 rt_status rt_loader_open(const rt_loader_options *options, rt_loader **loader, rt_error *err);
 void rt_loader_close(rt_loader *loader); /* accepts NULL; stops and joins the workers */
 

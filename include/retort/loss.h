@@ -13,7 +13,9 @@
  *   5. done() releases what init() acquired.
  *
  * run() allocates nothing, gives the same bits for any number of threads (use rt_parallel_rows),
- * and evaluates in double what is small: losses on logits are checked by finite differences to 1e-6. */
+ * and evaluates in double what is small: losses on logits are checked by finite differences to 1e-6.
+ * A loss that comes out as NaN or infinity is returned as it is; the caller finds out which input was to blame.
+ * retort/logits.h has what losses on logits share. */
 #ifndef RETORT_LOSS_H
 #define RETORT_LOSS_H
 

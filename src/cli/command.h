@@ -26,7 +26,11 @@ extern const rt_command rt_command_train, rt_command_eval, rt_command_predict, r
 extern const rt_command *const rt_commands[]; /* all of the above, in the order of the help */
 extern const unsigned long rt_command_count;
 
-/* Prints "retort NAME: MESSAGE" to stderr and returns the exit code that fits the status. */
+/* The command of that name, or NULL. */
+const rt_command *rt_command_find(const char *name);
+
+/* Prints "retort NAME: MESSAGE" to stderr and returns the exit code that fits the status: what comes from outside
+ * (usage, shape, file, format) is RT_EXIT_USAGE. A command that has begun to write returns RT_EXIT_FAILED instead. */
 int rt_command_failed(const rt_command *command, const rt_error *err);
 
 /* Prints "retort NAME: " and the formatted words, then the usage, to stderr; returns RT_EXIT_USAGE. */

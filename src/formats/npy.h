@@ -1,4 +1,5 @@
-/* NumPy .npy arrays, format versions 1.0 to 3.0 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
+/* NumPy .npy arrays, format versions 1.0 to 3.0
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
 #ifndef RETORT_FORMATS_NPY_H
 #define RETORT_FORMATS_NPY_H
 

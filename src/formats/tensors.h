@@ -2,6 +2,7 @@
 #ifndef RETORT_FORMATS_TENSORS_H
 #define RETORT_FORMATS_TENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ typedef enum rt_dtype {
 
 size_t rt_dtype_size(rt_dtype dtype);       /* bytes an element */
 const char *rt_dtype_name(rt_dtype dtype);  /* "F32", as safetensors spells it */
+bool rt_dtype_parse(const char *name, rt_dtype *dtype); /* false where no dtype has that name */
 
 typedef struct rt_tensor {
     const char *name;
@@ -33,7 +35,8 @@ typedef struct rt_tensors {
     size_t count;
     rt_text_pair *metadata;
     size_t metadata_count;
-    void *owner;
+    void *owner;                    /* the reader's: what `items` and `metadata` point into */
+    void (*release)(void *owner);
 } rt_tensors;
 
 /* Opens a weights file, whichever known format it holds (by content, not by name).
@@ -46,9 +49,11 @@ const rt_tensor *rt_tensors_find(const rt_tensors *tensors, const char *name);
 const char *rt_tensors_metadata(const rt_tensors *tensors, const char *key);
 
 size_t rt_shape_elements(const rt_shape *shape);
+/* Elements times `element_size`; false where that exceeds size_t. For shapes that nobody has checked yet. */
+bool rt_shape_bytes(const rt_shape *shape, size_t element_size, size_t *bytes);
 
 /* Copies a floating-point tensor into `values` (rt_shape_elements() of them), converting F64, F16 and BF16.
- * Integer tensors are refused. */
+ * Integer tensors are refused, and so are finite F64 numbers beyond what a float can hold. */
 rt_status rt_tensor_floats(const rt_tensor *tensor, float *values, rt_error *err);
 
 #endif

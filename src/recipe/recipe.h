@@ -22,25 +22,30 @@
 
 /* A place in the recipe; line 0 where there is none (a default). */
 typedef struct rt_mark {
-    const char *source;     /* the file as it was named, or "command line" */
-    int line, column;       /* 1-based; column counts characters */
+    const char *source; /* the file as it was named, or rt_command_line_source */
+    int line, column;   /* 1-based; column counts characters. On the command line, `line` is the override's number */
 } rt_mark;
+
+extern const char rt_command_line_source[]; /* "command line" */
 
 typedef struct rt_diagnostic {
     rt_mark mark;
     char *message;
 } rt_diagnostic;
 
-/* All that is wrong with a recipe, in order of line and column. Zero-initialise; free with rt_diagnostics_free(). */
+/* All that is wrong with a recipe: first the file from top to bottom, then the command line from left to right. The
+ * same words about the same place stand here once. Zero-initialise; free with rt_diagnostics_free(). */
 typedef struct rt_diagnostics {
     rt_diagnostic *items;
     size_t count, capacity;
+    size_t mistakes; /* added in all, repeats included */
+    bool is_short;   /* memory ran out: messages may be missing */
 } rt_diagnostics;
 
 void rt_diagnostics_add(rt_diagnostics *diagnostics, rt_mark mark, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* "recipe.yaml:14:5: message", one a line. */
-void rt_diagnostics_print(rt_diagnostics *diagnostics, FILE *file);
+void rt_diagnostics_print(const rt_diagnostics *diagnostics, FILE *file);
 void rt_diagnostics_free(rt_diagnostics *diagnostics);
 
 /* What augmentation a recipe asks for. */
@@ -50,14 +55,15 @@ typedef struct rt_augment_recipe {
 } rt_augment_recipe;
 
 typedef struct rt_data_recipe {
-    const rt_reader *reader;
+    const char *reader_name;
+    const rt_reader *reader; /* NULL where a recipe for synthetic data names none */
     rt_mark reader_mark;
-    void *settings;                 /* the reader's, settings_size bytes */
-    const char *root;               /* NULL where the reader needs none */
+    void *settings;   /* the reader's, settings_size bytes */
+    const char *root; /* NULL where the reader needs none */
     rt_mark root_mark;
-    int64_t limit;                  /* first N training samples; 0 for all */
-    double validation;              /* share of the training samples held out, [0, 0.9]; 0 for none */
-    rt_float_list mean, std;        /* empty: measured from the training set */
+    int64_t limit;           /* first N training samples; 0 for all */
+    double validation;       /* share of the training samples held out, [0, 0.9]; 0 for none */
+    rt_float_list mean, std; /* empty: measured from the training set */
     int64_t workers, prefetch;
     rt_augment_recipe augment;
 } rt_data_recipe;
@@ -65,7 +71,7 @@ typedef struct rt_data_recipe {
 typedef struct rt_loss_recipe {
     const rt_loss *loss;
     double weight;
-    void *settings;                 /* the loss's state struct with its parameters written in, state_size bytes */
+    void *settings; /* the loss's state struct with its parameters written in, state_size bytes */
     rt_mark mark;
 } rt_loss_recipe;
 
@@ -83,58 +89,90 @@ typedef struct rt_train_recipe {
     int64_t epochs, batch;
     rt_optimizer_recipe optimizer;
     rt_schedule_recipe schedule;
-    double clip_norm, clip_value;   /* 0 for off; norm is over all gradients together, value is element-wise */
-    double ema;                     /* decay of the weights' exponential moving average; 0 for off */
+    double clip_norm, clip_value; /* 0 for off; norm is over all gradients together, value is element-wise */
+    double ema;                   /* decay of the weights' exponential moving average; 0 for off */
 } rt_train_recipe;
 
 /* One network and where its weights come from. */
 typedef struct rt_network_recipe {
     bool present;
     rt_mark mark;
-    const char *model;              /* variant name */
+    const char *model; /* variant name */
     rt_mark model_mark;
     const rt_model_family *family;
-    void *settings;                 /* the family's options */
-    const char *weights;            /* file, or NULL */
+    void *settings;      /* the family's options */
+    const char *weights; /* file, or NULL */
     rt_mark weights_mark;
-    bool train_present;             /* a teacher that is trained first */
+    bool train_present; /* a teacher that is trained first */
     rt_train_recipe train;
-    rt_loss_recipe *loss;           /* for a teacher with train: its own terms; cross_entropy where none is given */
+    rt_loss_recipe *loss; /* for a teacher with train: its own terms; cross_entropy where none is given */
     size_t loss_count;
 } rt_network_recipe;
 
 typedef struct rt_recipe {
     const char *path;
+    int64_t version; /* of the recipe format: 1 */
     rt_data_recipe data;
-    rt_network_recipe teacher;      /* not present when the student learns alone */
+    rt_network_recipe teacher; /* not present when the student learns alone */
     rt_network_recipe student;
     rt_loss_recipe *loss;
     size_t loss_count;
     rt_train_recipe train;
-    bool baseline;                  /* also train the student alone, with cross-entropy, same schedule and seed */
+    bool baseline; /* also train the student alone, with cross-entropy, same schedule and seed */
     int64_t seed;
-    int64_t threads;                /* 0: one for each CPU */
-    void *owner;                    /* all memory behind the pointers above */
+    int64_t threads; /* 0: one for each CPU */
+    void *owner;     /* all memory behind the pointers above */
 } rt_recipe;
+
+/* The sections of a recipe, for parsing, resolving and `retort help recipe` alike. */
+typedef struct rt_recipe_section {
+    const char *path; /* "" for the top, "train", "data.augment.crop"; "loss[]" for each item of a list */
+    const char *summary;
+    const rt_param *params; /* NULL for none */
+    const char *more;       /* what else stands there, in words; NULL for nothing */
+} rt_recipe_section;
+
+extern const rt_recipe_section rt_recipe_sections[];
+extern const size_t rt_recipe_section_count;
+
+/* The tables of the sections; offsets into the structs above. */
+extern const rt_param rt_recipe_params_top[];     /* rt_recipe */
+extern const rt_param rt_recipe_params_data[];    /* rt_data_recipe */
+extern const rt_param rt_recipe_params_augment[]; /* rt_augment_recipe */
+extern const rt_param rt_recipe_params_crop[];    /* rt_augment_recipe */
+extern const rt_param rt_recipe_params_network[]; /* rt_network_recipe */
+extern const rt_param rt_recipe_params_term[];    /* rt_loss_recipe */
+extern const rt_param rt_recipe_params_train[];   /* rt_train_recipe */
 
 /* What a command needs of a recipe. */
 typedef enum rt_recipe_use {
-    RT_RECIPE_TRAIN,                /* data, student, loss and train */
-    RT_RECIPE_SYNTHETIC             /* student and loss alone (retort bench --synthetic); the rest is still checked */
+    RT_RECIPE_TRAIN,    /* data, student, loss and train */
+    RT_RECIPE_SYNTHETIC /* student and loss alone (retort bench --synthetic); the rest is still checked,
+                         * but nothing in it is missed */
 } rt_recipe_use;
 
-/* Loads, applies the overrides ("train.epochs=40", "loss.kl.temperature=2", "loss.0.cross_entropy.weight=0.1"; each is
- * parsed as YAML and checked by the same rules), checks and types. On failure *recipe is NULL and diagnostics
- * hold every mistake that could be found; a file that cannot be read is one diagnostic without a line. */
+/* Loads, applies the overrides, checks and types. On failure *recipe is NULL and diagnostics hold every mistake that
+ * could be found; a file that cannot be read is one diagnostic without a place. Paths stay as they are written:
+ * relative ones are relative to the working directory. Environment variables are not expanded.
+ *
+ * Overrides are "train.epochs=40", "loss.kl.temperature=2" (an item of a list by its name),
+ * "loss.0.cross_entropy.weight=0.1" (by its index, from 0); values are YAML, mappings on the way are made, and the same
+ * rules check the result. Override number i is marked rt_command_line_source, line i + 1, column in the argument. */
 rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t override_count, rt_recipe_use use,
                          rt_recipe **recipe, rt_diagnostics *diagnostics);
+
+/* The same for a text in memory; `source` names it in messages. */
+rt_status rt_recipe_parse(const char *source, const char *text, size_t size, const char *const *overrides,
+                          size_t override_count, rt_recipe_use use, rt_recipe **recipe, rt_diagnostics *diagnostics);
 void rt_recipe_free(rt_recipe *recipe); /* accepts NULL */
 
-/* The resolved recipe: every default filled in, as YAML that loads to the same recipe. Allocated; NULL without memory. */
+/* The resolved recipe: every default filled in, as YAML that loads to the same recipe. Allocated; NULL without memory.
+ */
 char *rt_recipe_resolve(const rt_recipe *recipe);
 
 /* Recipe-style "key=value" settings for one descriptor table, as `retort loss --set` and `retort predict --set` take
- * them. `what` names the owner in messages ("loss/kl"). Writes defaults first. Strings live as long as `values`. */
+ * them. `what` names the owner in messages ("loss/kl"). Writes defaults first. Text after the '=' is YAML, but taken as
+ * it is for a string; strings live as long as `values`. */
 rt_status rt_settings_parse(const char *what, const rt_param *params, const char *const *values, size_t count,
                             void *settings, rt_error *err);
 

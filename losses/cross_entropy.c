@@ -1,0 +1,85 @@
+/* Cross-entropy with the true label, optionally smoothed.
+ *
+ *     q = softmax(student), t_k = (1 - label_smoothing) [k = label] + label_smoothing / C
+ *     l = -sum_k t_k log q_k                         loss = mean of l over the batch
+ *     dl/dstudent_k = q_k - t_k */
+#include "retort/logits.h"
+#include "retort/loss.h"
+
+struct cross_entropy {
+    double label_smoothing;
+};
+
+static const rt_param params[] = {
+    RT_FLOAT(struct cross_entropy, label_smoothing, 0.0, 0.0, 0.9999999,
+             "share of the target that is spread evenly over all classes, the true one included"),
+    RT_PARAM_END,
+};
+
+enum { STUDENT, LABELS, PORTS };
+
+static const rt_port ports[] = {
+    [STUDENT] = {"student.logits", "N C", RT_PORT_DIFF},
+    [LABELS] = {"labels", "N", RT_PORT_INDEX},
+};
+
+/* Scratch: a loss per sample [N], then the student's log-probabilities [N, C]. */
+static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
+{
+    (void)state, (void)err;
+    size_t samples = plan->shapes[STUDENT].dims[0], classes = plan->shapes[STUDENT].dims[1];
+    plan->scratch_bytes = samples * (1 + classes) * sizeof(double);
+    return RT_OK;
+}
+
+struct work {
+    const rt_loss_io *io;
+    double smoothing;
+};
+
+static void sample(void *context, size_t n)
+{
+    const struct work *work = context;
+    const rt_port_data *student = &work->io->ports[STUDENT];
+    size_t samples = student->shape.dims[0], classes = student->shape.dims[1];
+    size_t label = (size_t)work->io->ports[LABELS].indices[n];
+    double *losses = work->io->scratch, *log_q = losses + samples + n * classes;
+    rt_log_softmax(student->values + n * classes, classes, 1.0, log_q);
+
+    double loss = 0.0, slope = work->io->weight / (double)samples;
+    float *gradient = student->gradient ? student->gradient + n * classes : NULL;
+    for (size_t k = 0; k < classes; ++k) {
+        double target = work->smoothing / (double)classes + (k == label ? 1.0 - work->smoothing : 0.0);
+        loss -= target * log_q[k];
+        if (gradient)
+            gradient[k] += (float)(slope * (exp(log_q[k]) - target));
+    }
+    losses[n] = loss;
+}
+
+static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
+{
+    const struct cross_entropy *settings = state;
+    size_t samples = io->ports[STUDENT].shape.dims[0], classes = io->ports[STUDENT].shape.dims[1];
+    RT_TRY(rt_labels_check("cross_entropy", io->ports[LABELS].indices, samples, classes, err));
+    struct work work = {io, settings->label_smoothing};
+    rt_parallel_rows(samples, sample, &work);
+    *loss = rt_batch_mean(io->scratch, samples);
+    return RT_OK;
+}
+
+const rt_loss rt_loss_cross_entropy = {
+    .abi = RT_LOSS_ABI,
+    .name = "cross_entropy",
+    .summary = "cross-entropy with the true label, with label smoothing",
+    .formula = "-sum_k t_k log softmax(student)_k, t_k = (1 - label_smoothing) [k = label] + label_smoothing / C;\n"
+               "mean over the batch",
+    .reference = "Szegedy, Vanhoucke, Ioffe, Shlens, Wojna: Rethinking the Inception Architecture for Computer Vision, "
+                 "CVPR 2016, arXiv:1512.00567, section 7 (label smoothing)",
+    .ports = ports,
+    .port_count = PORTS,
+    .params = params,
+    .state_size = sizeof(struct cross_entropy),
+    .plan = plan,
+    .run = run,
+};

@@ -1,0 +1,19 @@
+/* The compute engine: what every plan runs on. */
+#ifndef RETORT_ENGINE_ENGINE_H
+#define RETORT_ENGINE_ENGINE_H
+
+#include "retort/error.h"
+
+typedef struct rt_engine rt_engine;
+
+/* One for the whole program, after rt_threads_start(). Used by one thread at a time. */
+rt_status rt_engine_new(rt_engine **engine, rt_error *err);
+void rt_engine_free(rt_engine *engine); /* accepts NULL */
+
+/* "oneDNN 3.2.0", of the library that is loaded. */
+const char *rt_engine_version(void);
+
+/* The instruction set that kernels are chosen for: "AVX2", "AVX-512", "AMX", ... */
+const char *rt_engine_isa(void);
+
+#endif

@@ -1,0 +1,88 @@
+#include "engine/inference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+
+struct rt_inference {
+    rt_engine *engine;
+    const rt_graph *graph;
+    rt_parameters *parameters;
+    size_t micro_batch;
+    rt_plan *whole;   /* micro_batch images */
+    rt_plan *rest;    /* what the last call had left over; made anew when that number changes */
+};
+
+size_t rt_inference_micro_batch(const rt_graph *graph)
+{
+    const size_t cache_bytes = ((size_t)1 << 20) * (size_t)rt_threads_count();
+    size_t largest = 1;
+    for (size_t i = 0; i < graph->node_count; ++i) {
+        size_t bytes = 2 * rt_extent_floats(graph->nodes[i].shape) * sizeof(float);
+        largest = bytes > largest ? bytes : largest;
+    }
+    size_t images = cache_bytes / largest / 8 * 8;
+    return images < 8 ? 8 : images > 64 ? 64 : images;
+}
+
+rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t micro_batch,
+                           rt_inference **inference, rt_error *err)
+{
+    rt_inference *made = calloc(1, sizeof *made);
+    if (!made)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for a frozen network");
+    made->engine = engine;
+    made->graph = graph;
+    made->parameters = parameters;
+    made->micro_batch = micro_batch ? micro_batch : rt_inference_micro_batch(graph);
+    rt_status status =
+        rt_plan_new(engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->whole, err);
+    if (status != RT_OK) {
+        rt_inference_free(made);
+        return status;
+    }
+    *inference = made;
+    return RT_OK;
+}
+
+void rt_inference_free(rt_inference *inference)
+{
+    if (!inference)
+        return;
+    rt_plan_free(inference->whole);
+    rt_plan_free(inference->rest);
+    free(inference);
+}
+
+static rt_status plan_rest(rt_inference *inference, size_t count, rt_error *err)
+{
+    if (inference->rest && rt_plan_batch(inference->rest) == count)
+        return RT_OK;
+    rt_plan_free(inference->rest);
+    inference->rest = NULL;
+    return rt_plan_new(inference->engine, inference->graph, inference->parameters, count, RT_MODE_FROZEN,
+                       &inference->rest, err);
+}
+
+rt_status rt_inference_run(rt_inference *inference, const float *images, size_t count, float *logits, rt_error *err)
+{
+    size_t image_floats = rt_extent_floats(inference->graph->nodes[0].shape);
+    size_t classes = inference->graph->nodes[inference->graph->output].shape.channels;
+    for (size_t first = 0; first < count; first += inference->micro_batch) {
+        size_t part = count - first < inference->micro_batch ? count - first : inference->micro_batch;
+        rt_plan *plan = inference->whole;
+        if (part < inference->micro_batch) {
+            RT_TRY(plan_rest(inference, part, err));
+            plan = inference->rest;
+        }
+        RT_TRY(rt_plan_forward(plan, images + first * image_floats, 0, 0, err));
+        memcpy(logits + first * classes, rt_plan_output(plan), part * classes * sizeof(float));
+    }
+    return RT_OK;
+}
+
+const rt_plan *rt_inference_plan(const rt_inference *inference)
+{
+    return inference->whole;
+}

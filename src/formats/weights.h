@@ -1,0 +1,28 @@
+/* Weights between files and networks: every parameter is accounted for. */
+#ifndef RETORT_FORMATS_WEIGHTS_H
+#define RETORT_FORMATS_WEIGHTS_H
+
+#include "formats/tensors.h"
+#include "graph/parameters.h"
+
+/* Copies every parameter and buffer of the graph out of the file's tensors by name. A leading "module." is
+ * dropped, "linear.*" serves for "fc.*" and "shortcut.*" for "downsample.*" when the graph has no such names of its own;
+ * "*.num_batches_tracked" and tensors that begin with "optimizer." or "ema." are passed over. Missing, unexpected and
+ * mis-shaped ones are all listed in one error, and nothing has been copied then. `path` is for messages. */
+rt_status rt_weights_load(const rt_tensors *tensors, const char *path, rt_parameters *parameters, rt_error *err);
+
+/* The tensors of a network, to be written to a file: as many items as graph->parameter_count, borrowed from it. */
+void rt_weights_list(const rt_parameters *parameters, rt_tensor *items);
+
+/* What a weights file says about the network in it. Unknown fields are 0. */
+typedef struct rt_weights_hints {
+    size_t classes;        /* outputs of the last linear layer */
+    size_t channels;       /* inputs of the first convolution, or 0 when there is none */
+    bool stem_bias;        /* the first convolution ("conv1") has a bias */
+    bool projection;       /* there are downsample (or shortcut) tensors */
+} rt_weights_hints;
+
+/* Fails where the classes cannot be told (no "fc.weight" or "linear.weight" of two dimensions). */
+rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weights_hints *hints, rt_error *err);
+
+#endif

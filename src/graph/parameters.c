@@ -1,0 +1,106 @@
+#include "graph/parameters.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "retort/random.h"
+
+void *rt_aligned_zeros(size_t bytes)
+{
+    size_t rounded = (bytes + 64) / 64 * 64;
+    void *memory = aligned_alloc(64, rounded);
+    if (memory)
+        memset(memory, 0, rounded);
+    return memory;
+}
+
+rt_status rt_parameters_new(const rt_graph *graph, bool trained, rt_parameters **parameters, rt_error *err)
+{
+    rt_parameters *made = calloc(1, sizeof *made);
+    if (made) {
+        made->graph = graph;
+        made->version = 1;
+        made->values = rt_aligned_zeros(graph->trained_floats * sizeof(float));
+        made->buffers = rt_aligned_zeros(graph->buffer_floats * sizeof(float));
+        made->gradients = trained ? rt_aligned_zeros(graph->trained_floats * sizeof(float)) : NULL;
+    }
+    if (!made || !made->values || !made->buffers || (trained && !made->gradients)) {
+        rt_parameters_free(made);
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu parameters", graph->trained_floats);
+    }
+    *parameters = made;
+    return RT_OK;
+}
+
+void rt_parameters_free(rt_parameters *parameters)
+{
+    if (!parameters)
+        return;
+    free(parameters->values);
+    free(parameters->gradients);
+    free(parameters->buffers);
+    free(parameters);
+}
+
+static rt_status fill_normal(float *values, size_t count, const rt_key *key, double deviation)
+{
+    double *normal = malloc(count * sizeof *normal);
+    if (!normal)
+        return RT_ERROR_MEMORY;
+    rt_random_normal(key, normal, count);
+    for (size_t i = 0; i < count; ++i)
+        values[i] = (float)(deviation * normal[i]);
+    free(normal);
+    return RT_OK;
+}
+
+static void fill_uniform(float *values, size_t count, const rt_key *key, double bound)
+{
+    for (size_t i = 0; i < count; ++i)
+        values[i] = (float)((2.0 * rt_random_uniform(key, (uint32_t)i) - 1.0) * bound);
+}
+
+rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_error *err)
+{
+    const rt_graph *graph = parameters->graph;
+    for (size_t i = 0; i < graph->parameter_count; ++i) {
+        const rt_parameter *p = &graph->parameters[i];
+        float *values = rt_parameter_values(parameters, (int)i);
+        rt_key key = {.seed = seed, .stream = RT_STREAM_INIT, .index = i};
+        switch (p->initialization) {
+        case RT_INITIALIZE_ZERO:
+        case RT_INITIALIZE_ONE:
+            for (size_t j = 0; j < p->count; ++j)
+                values[j] = p->initialization == RT_INITIALIZE_ONE ? 1.0f : 0.0f;
+            break;
+        case RT_INITIALIZE_HE_NORMAL_FAN_OUT:
+            if (fill_normal(values, p->count, &key, sqrt(2.0 / (double)p->fan)) != RT_OK)
+                return rt_fail(err, RT_ERROR_MEMORY, "no memory to initialise '%s'", p->name);
+            break;
+        case RT_INITIALIZE_UNIFORM_FAN_IN:
+            fill_uniform(values, p->count, &key, 1.0 / sqrt((double)p->fan));
+            break;
+        }
+    }
+    ++parameters->version;
+    return RT_OK;
+}
+
+void rt_parameters_copy(rt_parameters *to, const rt_parameters *from)
+{
+    memcpy(to->values, from->values, from->graph->trained_floats * sizeof(float));
+    memcpy(to->buffers, from->buffers, from->graph->buffer_floats * sizeof(float));
+    ++to->version;
+}
+
+float *rt_parameter_values(const rt_parameters *parameters, int number)
+{
+    const rt_parameter *p = &parameters->graph->parameters[number];
+    return (rt_parameter_is_buffer(p) ? parameters->buffers : parameters->values) + p->offset;
+}
+
+float *rt_parameter_gradients(const rt_parameters *parameters, int number)
+{
+    return parameters->gradients + parameters->graph->parameters[number].offset;
+}

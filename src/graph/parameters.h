@@ -1,0 +1,34 @@
+/* The numbers of a network: three flat blocks that the graph's parameters are named views into. */
+#ifndef RETORT_GRAPH_PARAMETERS_H
+#define RETORT_GRAPH_PARAMETERS_H
+
+#include <stdint.h>
+
+#include "graph/graph.h"
+
+typedef struct rt_parameters {
+    const rt_graph *graph;   /* borrowed; its parameters[] say what is where */
+    float *values;           /* [graph->trained_floats] */
+    float *gradients;        /* the same, or NULL for a network that is not trained */
+    float *buffers;          /* [graph->buffer_floats]: running means and variances */
+    uint64_t version;        /* grows with every change; plans compare it to know when to prepare weights again */
+} rt_parameters;
+
+/* Zeroed blocks, 64-byte aligned. */
+rt_status rt_parameters_new(const rt_graph *graph, bool trained, rt_parameters **parameters, rt_error *err);
+void rt_parameters_free(rt_parameters *parameters); /* accepts NULL */
+
+/* Fills everything as PyTorch's reference networks start: He normal (fan-out) for convolutions, torch.nn.Linear's
+ * uniform for linear layers and biases, 1 and 0 for norms. A pure function of (seed, order of the parameters). */
+rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_error *err);
+
+void rt_parameters_copy(rt_parameters *to, const rt_parameters *from); /* values and buffers; same graph shape */
+
+/* Where parameter `number` begins, in values or buffers as its kind says. */
+float *rt_parameter_values(const rt_parameters *parameters, int number);
+float *rt_parameter_gradients(const rt_parameters *parameters, int number);
+
+/* 64-byte aligned and zeroed; NULL when memory is short. Free with free(). */
+void *rt_aligned_zeros(size_t bytes);
+
+#endif

@@ -1,0 +1,94 @@
+/* The residual networks of the CIFAR literature (He et al. 2015, arXiv:1512.03385, section 4.2): a 3x3 stem, three stages of
+ * basic blocks, global average pooling, one linear layer. Depth is 6 n + 2. The x4 variants are four times as wide with a
+ * stem of 32 channels, as in the CRD benchmark. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/models.h"
+
+enum shortcut { SHORTCUT_PROJECTION, SHORTCUT_IDENTITY };
+
+struct resnet {
+    double width;
+    int shortcut;
+    bool stem_bias;
+};
+
+static const char *const shortcuts[] = {"projection", "identity", NULL};
+
+static const rt_param params[] = {
+    RT_FLOAT(struct resnet, width, 1.0, 0.0625, 16.0, "multiplies every layer's channels, rounded to whole channels"),
+    RT_ENUM(struct resnet, shortcut, SHORTCUT_PROJECTION, shortcuts,
+            "where a block changes shape: a 1x1 convolution with batch norm, or subsampling and zero channels (option A)"),
+    RT_BOOL(struct resnet, stem_bias, false, "the first convolution has a bias"),
+    RT_PARAM_END,
+};
+
+static const char *const variants[] = {"resnet8",  "resnet14",  "resnet20",  "resnet32",   "resnet44",
+                                       "resnet56", "resnet110", "resnet8x4", "resnet32x4", NULL};
+
+static size_t scaled(const struct resnet *options, size_t channels)
+{
+    double wide = options->width * (double)channels + 0.5;
+    return wide < 1.0 ? 1 : (size_t)wide;
+}
+
+static int basic_block(rt_graph *graph, const struct resnet *options, const char *block, int source, size_t from,
+                       size_t to, size_t stride)
+{
+    char name[RT_NAME_CAPACITY];
+#define NAME(part) (snprintf(name, sizeof name, "%.64s.%s", block, part), name)
+    int x = rt_graph_convolution(graph, NAME("conv1"), source,
+                                 (rt_window){.channels = to, .kernel = 3, .stride = stride, .padding = 1});
+    x = rt_graph_batch_norm(graph, NAME("bn1"), x);
+    x = rt_graph_relu(graph, NAME("relu1"), x);
+    x = rt_graph_convolution(graph, NAME("conv2"), x, (rt_window){.channels = to, .kernel = 3, .padding = 1});
+    x = rt_graph_batch_norm(graph, NAME("bn2"), x);
+    int shortcut = source;
+    if ((stride != 1 || from != to) && options->shortcut == SHORTCUT_IDENTITY) {
+        shortcut = rt_graph_subsample(graph, NAME("shortcut"), source, stride, to);
+    } else if (stride != 1 || from != to) {
+        shortcut = rt_graph_convolution(graph, NAME("downsample.0"), source,
+                                        (rt_window){.channels = to, .kernel = 1, .stride = stride});
+        shortcut = rt_graph_batch_norm(graph, NAME("downsample.1"), shortcut);
+    }
+    x = rt_graph_add(graph, NAME("add"), x, shortcut);
+#undef NAME
+    return rt_graph_relu(graph, block, x);
+}
+
+static void build(rt_graph *graph, const char *variant, const void *settings, const rt_model_input *input)
+{
+    const struct resnet *options = settings;
+    size_t depth = strtoul(variant + strlen("resnet"), NULL, 10);
+    bool wide = strstr(variant, "x4") != NULL;
+    const size_t widths[4] = {scaled(options, wide ? 32 : 16), scaled(options, wide ? 64 : 16),
+                              scaled(options, wide ? 128 : 32), scaled(options, wide ? 256 : 64)};
+    int x = rt_graph_input(graph, input->height, input->width, input->channels);
+    x = rt_graph_convolution(
+        graph, "conv1", x,
+        (rt_window){.channels = widths[0], .kernel = 3, .padding = 1, .bias = options->stem_bias});
+    x = rt_graph_batch_norm(graph, "bn1", x);
+    x = rt_graph_relu(graph, "relu", x);
+    size_t channels = widths[0];
+    for (size_t stage = 1; stage <= 3; ++stage)
+        for (size_t block = 0; block < (depth - 2) / 6; ++block) {
+            char name[RT_NAME_CAPACITY];
+            snprintf(name, sizeof name, "layer%zu.%zu", stage, block);
+            x = basic_block(graph, options, name, x, channels, widths[stage], stage > 1 && block == 0 ? 2 : 1);
+            channels = widths[stage];
+        }
+    x = rt_graph_global_average_pool(graph, "avgpool", x);
+    rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
+}
+
+const rt_model_family rt_model_family_resnet = {
+    .name = "resnet",
+    .summary = "CIFAR residual networks: 3 stages of basic blocks, any input size",
+    .reference = "He et al. 2015, arXiv:1512.03385, section 4.2; x4 widths: Tian et al. 2020, arXiv:1910.10699",
+    .params = params,
+    .settings_size = sizeof(struct resnet),
+    .variants = variants,
+    .build = build,
+};

@@ -1,0 +1,31 @@
+/* What the parts of the loader share: each reads one section of a recipe's tree. */
+#ifndef RETORT_RECIPE_READ_H
+#define RETORT_RECIPE_READ_H
+
+#include "recipe/bind.h"
+
+typedef struct rt_loading {
+    rt_tree tree;
+    rt_binder binder;
+    rt_recipe *recipe;
+    bool lenient; /* RT_RECIPE_SYNTHETIC: only student and loss need be there */
+} rt_loading;
+
+/* What stands below `key`; NULL where it, or the map itself, is absent. */
+const rt_yaml *rt_read_section(const rt_yaml *map, const char *key);
+/* The same where it must be a mapping: NULL where it is something else, which is reported. */
+const rt_yaml *rt_read_map(rt_loading *loader, const rt_yaml *map, const char *key);
+/* Where it stands; line 0 where it is absent. */
+rt_mark rt_read_mark(const rt_yaml *map, const char *key);
+/* Reports an empty path. */
+void rt_read_path(rt_loading *loader, const char *path, rt_mark mark, const char *name);
+
+/* Each accepts NULL for a section that is absent, and then fills in the defaults. */
+void rt_read_data(rt_loading *loader, const rt_yaml *map, rt_data_recipe *data);
+void rt_read_train(rt_loading *loader, const rt_yaml *map, const char *where, rt_train_recipe *train);
+
+/* A list of loss terms. `no_teacher` says why there is none to learn from; NULL where there is one. */
+void rt_read_terms(rt_loading *loader, const rt_yaml *list, const char *no_teacher, rt_loss_recipe **terms,
+                   size_t *count);
+
+#endif

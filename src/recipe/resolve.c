@@ -1,0 +1,212 @@
+/* A recipe -> YAML with nothing left to default. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "recipe/number.h"
+#include "recipe/recipe.h"
+#include "recipe/text.h"
+
+struct writer {
+    char *text;
+    size_t length, capacity;
+    bool is_short;
+};
+
+static void put(struct writer *writer, const char *text, size_t length)
+{
+    if (writer->capacity - writer->length <= length && !writer->is_short) {
+        size_t capacity = 2 * (writer->length + length) + 1024;
+        char *grown = realloc(writer->text, capacity);
+        writer->is_short = !grown;
+        writer->text = grown ? grown : writer->text;
+        writer->capacity = grown ? capacity : writer->capacity;
+    }
+    if (writer->is_short)
+        return;
+    memcpy(writer->text + writer->length, text, length);
+    writer->length += length;
+    writer->text[writer->length] = '\0';
+}
+
+static void put_words(struct writer *writer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For short pieces: at most 255 bytes. */
+static void put_words(struct writer *writer, const char *format, ...)
+{
+    char words[256];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    put(writer, words, (size_t)length < sizeof words ? (size_t)length : sizeof words - 1);
+}
+
+/* Whether no YAML reader could take the word for anything but itself. */
+static bool is_plain(const char *text)
+{
+    static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
+        if (strcasecmp(text, words[i]) == 0)
+            return false;
+    /* Numbers, dates, times and the rest begin with a digit, a sign or a point that no letter or slash follows. */
+    const char *start = text + strspn(text, "./");
+    return strspn(start, letters) > 0 && strcasecmp(start, "nan") != 0 && strcasecmp(start, "inf") != 0 &&
+           text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")] == '\0';
+}
+
+static void put_string(struct writer *writer, const char *text)
+{
+    if (is_plain(text)) {
+        put(writer, text, strlen(text));
+        return;
+    }
+    put(writer, "\"", 1);
+    size_t left = strlen(text);
+    while (left > 0) {
+        uint32_t character = (unsigned char)*text;
+        size_t length = rt_text_decode(text, left, &character);
+        bool special = character < 0x20 || character == 0x85 || character == 0x2028 || character == 0x2029;
+        if (character == '"' || character == '\\')
+            put_words(writer, "\\%c", (char)character);
+        else if (special || !rt_text_is_printable(character))
+            put_words(writer, "\\u%04x", (unsigned)character);
+        else
+            put(writer, text, length);
+        length = length ? length : 1;
+        text += length;
+        left -= length;
+    }
+    put(writer, "\"", 1);
+}
+
+static void put_value(struct writer *writer, const rt_param *param, const void *owner)
+{
+    const void *field = (const char *)owner + param->offset;
+    switch (param->type) {
+    case RT_PARAM_INT:
+        put_words(writer, "%lld", (long long)*(const int64_t *)field);
+        break;
+    case RT_PARAM_FLOAT:
+        put_words(writer, "%s", rt_number_show(*(const double *)field).text);
+        break;
+    case RT_PARAM_BOOL:
+        put_words(writer, "%s", *(const bool *)field ? "true" : "false");
+        break;
+    case RT_PARAM_ENUM:
+        put_string(writer, param->choices[*(const int *)field]);
+        break;
+    case RT_PARAM_STRING:
+        put_string(writer, *(const char *const *)field);
+        break;
+    case RT_PARAM_INT_LIST: {
+        const rt_int_list *list = field;
+        for (size_t i = 0; i < list->count; ++i)
+            put_words(writer, "%s%lld", i ? ", " : "[", (long long)list->values[i]);
+        put_words(writer, "%s", list->count ? "]" : "[]");
+        break;
+    }
+    case RT_PARAM_FLOAT_LIST: {
+        const rt_float_list *list = field;
+        for (size_t i = 0; i < list->count; ++i)
+            put_words(writer, "%s%s", i ? ", " : "[", rt_number_show(list->values[i]).text);
+        put_words(writer, "%s", list->count ? "]" : "[]");
+        break;
+    }
+    }
+}
+
+static void put_indent(struct writer *writer, int indent)
+{
+    put_words(writer, "%*s", indent, "");
+}
+
+static void put_param(struct writer *writer, int indent, const rt_param *param, const void *owner)
+{
+    if (param->type == RT_PARAM_STRING && !*(const char *const *)((const char *)owner + param->offset))
+        return; /* nothing was given and nothing is the default */
+    put_indent(writer, indent);
+    put_words(writer, "%s: ", param->name);
+    put_value(writer, param, owner);
+    put(writer, "\n", 1);
+}
+
+static void put_params(struct writer *writer, int indent, const rt_param *params, const void *owner)
+{
+    for (const rt_param *param = params; param && param->name && owner; ++param)
+        put_param(writer, indent, param, owner);
+}
+
+static void put_heading(struct writer *writer, int indent, const char *name, bool has_settings)
+{
+    put_indent(writer, indent);
+    put_words(writer, "%s:%s\n", name, has_settings ? "" : " {}");
+}
+
+static void put_choice(struct writer *writer, int indent, const char *what, const char *name, const rt_param *params,
+                       const void *settings)
+{
+    put_heading(writer, indent, what, true);
+    put_heading(writer, indent + 2, name, params && params->name);
+    put_params(writer, indent + 4, params, settings);
+}
+
+static void put_train(struct writer *writer, int indent, const rt_train_recipe *train)
+{
+    const rt_optimizer *optimizer = train->optimizer.optimizer;
+    const rt_schedule *schedule = train->schedule.schedule;
+    put_heading(writer, indent, "train", true);
+    put_params(writer, indent + 2, rt_recipe_params_train, train);
+    put_choice(writer, indent + 2, "optimizer", optimizer->name, optimizer->params, train->optimizer.settings);
+    put_choice(writer, indent + 2, "schedule", schedule->name, schedule->params, train->schedule.settings);
+}
+
+static void put_terms(struct writer *writer, int indent, const rt_loss_recipe *terms, size_t count)
+{
+    put_heading(writer, indent, "loss", true);
+    for (size_t i = 0; i < count; ++i) {
+        put_indent(writer, indent + 2);
+        put_words(writer, "- %s:\n", terms[i].loss->name);
+        put_params(writer, indent + 6, rt_recipe_params_term, &terms[i]);
+        put_params(writer, indent + 6, terms[i].loss->params, terms[i].settings);
+    }
+}
+
+static void put_network(struct writer *writer, const char *role, const rt_network_recipe *network)
+{
+    put_heading(writer, 0, role, true);
+    put_params(writer, 2, rt_recipe_params_network, network);
+    put_params(writer, 2, network->family->params, network->settings);
+    if (!network->train_present)
+        return;
+    put_train(writer, 2, &network->train);
+    put_terms(writer, 2, network->loss, network->loss_count);
+}
+
+char *rt_recipe_resolve(const rt_recipe *recipe)
+{
+    struct writer writer = {0};
+    const rt_param *top = rt_recipe_params_top;
+    put_param(&writer, 0, top, recipe);
+    put_heading(&writer, 0, "data", true);
+    put_params(&writer, 2, rt_recipe_params_data, &recipe->data);
+    if (recipe->data.reader)
+        put_params(&writer, 2, recipe->data.reader->params, recipe->data.settings);
+    put_heading(&writer, 2, "augment", true);
+    put_params(&writer, 4, rt_recipe_params_augment, &recipe->data.augment);
+    put_heading(&writer, 4, "crop", true);
+    put_params(&writer, 6, rt_recipe_params_crop, &recipe->data.augment);
+    if (recipe->teacher.present)
+        put_network(&writer, "teacher", &recipe->teacher);
+    put_network(&writer, "student", &recipe->student);
+    put_terms(&writer, 0, recipe->loss, recipe->loss_count);
+    put_train(&writer, 0, &recipe->train);
+    put_params(&writer, 0, top + 1, recipe);
+    if (writer.is_short) {
+        free(writer.text);
+        return NULL;
+    }
+    return writer.text;
+}

@@ -1,0 +1,79 @@
+/* What every recipe may say, whatever its reader, models, losses, optimizer and schedule. */
+#include "recipe/recipe.h"
+
+/* Integers that a double holds exactly, so that the tables' ranges are exact. */
+#define LARGEST 9007199254740992.0
+
+const rt_param rt_recipe_params_top[] = {
+    {"retort", "version of the recipe format", RT_PARAM_INT, offsetof(rt_recipe, version), 1.0, 1.0, 1.0, NULL, NULL,
+     true},
+    RT_BOOL(rt_recipe, baseline, false,
+            "also train the student alone, on cross-entropy with the same schedule and seed"),
+    RT_INT(rt_recipe, seed, 0, 0, LARGEST, "seed of all randomness"),
+    RT_INT(rt_recipe, threads, 0, 0, 1024, "compute threads; 0 for one for each CPU"),
+    RT_PARAM_END,
+};
+
+const rt_param rt_recipe_params_data[] = {
+    {"reader", "dataset reader", RT_PARAM_STRING, offsetof(rt_data_recipe, reader_name), 0.0, 0.0, 0.0, NULL, NULL,
+     true},
+    RT_STRING(rt_data_recipe, root, NULL, "folder of the data, relative to the working directory"),
+    RT_INT(rt_data_recipe, limit, 0, 0, LARGEST, "use the first training samples only, this many; 0 for all"),
+    RT_FLOAT(rt_data_recipe, validation, 0.0, 0.0, 0.9, "share of the training samples held out for validation"),
+    RT_FLOAT_LIST(rt_data_recipe, mean, 0.0, 1.0, "mean of each channel, pixels in 0..1; measured where not given"),
+    RT_FLOAT_LIST(rt_data_recipe, std, 1e-6, 1.0,
+                  "standard deviation of each channel, pixels in 0..1; measured where not given"),
+    RT_INT(rt_data_recipe, workers, 1, 0, 64, "threads that make batches; 0 makes each when it is asked for"),
+    RT_INT(rt_data_recipe, prefetch, 4, 1, 64, "batches made ahead"),
+    RT_PARAM_END,
+};
+
+const rt_param rt_recipe_params_augment[] = {
+    RT_BOOL(rt_augment_recipe, flip, false, "mirror left-right with probability one half"),
+    RT_PARAM_END,
+};
+
+const rt_param rt_recipe_params_crop[] = {
+    {"pad", "pad by this many black pixels on each side, crop back at random; 0 for off", RT_PARAM_INT,
+     offsetof(rt_augment_recipe, crop_pad), 0.0, 0.0, 64.0, NULL, NULL, true},
+    RT_PARAM_END,
+};
+
+const rt_param rt_recipe_params_network[] = {
+    RT_REQUIRED_STRING(rt_network_recipe, model, "name of the network"),
+    RT_STRING(rt_network_recipe, weights, NULL, "file to take the weights from, relative to the working directory"),
+    RT_PARAM_END,
+};
+
+const rt_param rt_recipe_params_term[] = {
+    RT_FLOAT(rt_loss_recipe, weight, 1.0, 0.0, 1e6, "multiplies the term"),
+    RT_PARAM_END,
+};
+
+const rt_param rt_recipe_params_train[] = {
+    {"epochs", "passes over the training samples", RT_PARAM_INT, offsetof(rt_train_recipe, epochs), 1.0, 1.0, 100000.0,
+     NULL, NULL, true},
+    RT_INT(rt_train_recipe, batch, 128, 1, 65536, "images in a step"),
+    RT_FLOAT(rt_train_recipe, clip_norm, 0.0, 0.0, 1e9, "largest norm of all gradients together; 0 for off"),
+    RT_FLOAT(rt_train_recipe, clip_value, 0.0, 0.0, 1e9, "largest size of each gradient element; 0 for off"),
+    RT_FLOAT(rt_train_recipe, ema, 0.0, 0.0, 0.999999, "decay of the weights' exponential moving average; 0 for off"),
+    RT_PARAM_END,
+};
+
+const rt_recipe_section rt_recipe_sections[] = {
+    {"", "the whole of one experiment", rt_recipe_params_top, "the sections data, teacher, student, loss and train"},
+    {"data", "where the images come from; required", rt_recipe_params_data,
+     "the reader's own settings (`retort help dataset/NAME`), and augment"},
+    {"data.augment", "random changes to each training image; none by default", rt_recipe_params_augment, "crop"},
+    {"data.augment.crop", "random crop; none by default", rt_recipe_params_crop, NULL},
+    {"teacher", "the network that is learned from; optional", rt_recipe_params_network,
+     "the model's own settings (`retort help model/NAME`); train and loss like the recipe's own, to train the teacher "
+     "first. Exactly one of weights and train is given; loss is cross_entropy by default"},
+    {"student", "the network that learns; required", rt_recipe_params_network,
+     "the model's own settings (`retort help model/NAME`). Weights, where given, are what training begins with"},
+    {"loss[]", "a list of terms that add up; required", rt_recipe_params_term,
+     "one key, the loss's name, and below it its settings (`retort help loss/NAME`) beside these"},
+    {"train", "how the student learns; required", rt_recipe_params_train,
+     "optimizer: {NAME: {settings}}, sgd by default, and schedule: {NAME: {settings}}, constant by default"},
+};
+const size_t rt_recipe_section_count = sizeof rt_recipe_sections / sizeof *rt_recipe_sections;

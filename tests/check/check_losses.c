@@ -1,0 +1,338 @@
+/* Every loss of the registry: finite differences, invariants, extreme inputs, and PyTorch's float64 values. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../golden/loss_golden.h"
+#include "base/threads.h"
+#include "losses/losses.h"
+#include "recipe/recipe.h"
+#include "train/term.h"
+
+enum { MAX_SAMPLES = 7, MAX_CLASSES = 100, MAX_LOGITS = MAX_SAMPLES * MAX_CLASSES, MAX_STATE = 4096 };
+
+/* Settings under which losses are checked, beside their defaults. */
+static const struct variant {
+    const char *loss;
+    const char *setting;
+} variants[] = {
+    {"cross_entropy", "label_smoothing=0.1"}, {"cross_entropy", "label_smoothing=0.9"}, {"kl", "temperature=1"},
+    {"kl", "temperature=0.5"},                {"kl", "temperature_squared=false"},
+};
+
+/* One evaluation: what goes in, and what comes out. */
+struct trial {
+    const rt_loss *loss;
+    const char *const *settings;
+    size_t setting_count;
+    size_t samples, classes;
+    float student[MAX_LOGITS], teacher[MAX_LOGITS];
+    int64_t labels[MAX_SAMPLES];
+    double weight;
+    double value;
+    float gradient[MAX_LOGITS]; /* the loss's is added to what is here */
+};
+
+static rt_status evaluate(struct trial *trial, bool wants_gradient, rt_error *err)
+{
+    _Alignas(max_align_t) unsigned char settings[MAX_STATE] = {0};
+    assert_true(trial->loss->state_size <= sizeof settings);
+    RT_TRY(rt_settings_parse("loss", trial->loss->params, trial->settings, trial->setting_count, settings, err));
+    const rt_shape logits = {2, {trial->samples, trial->classes}};
+    const rt_loss_array arrays[] = {
+        {"student.logits",
+         {.shape = logits, .values = trial->student, .gradient = wants_gradient ? trial->gradient : NULL}},
+        {"teacher.logits", {.shape = logits, .values = trial->teacher}},
+        {"labels", {.shape = {1, {trial->samples}}, .indices = trial->labels}},
+    };
+    rt_loss_term term;
+    RT_TRY(rt_loss_term_open(&term, trial->loss, settings, trial->weight, arrays, 3, err));
+    rt_status status = rt_loss_term_run(&term, 0, &trial->value, err);
+    rt_loss_term_close(&term);
+    return status;
+}
+
+static void run(struct trial *trial)
+{
+    rt_error err = {0};
+    if (evaluate(trial, true, &err) != RT_OK)
+        fail_msg("%s", err.message);
+}
+
+/* A number in [-8, 8), a multiple of 2^-16; the same as in make_loss_golden.py. */
+static float pseudo(uint32_t stream, uint32_t index)
+{
+    uint32_t word = (stream * 1000003u + index + 1) * 2654435761u;
+    word = (word ^ word >> 15) * 2246822519u;
+    return (float)(word >> 12) / 65536.0f - 8.0f;
+}
+
+static struct trial new_trial(const rt_loss *loss, const char *const *setting, size_t setting_count, size_t samples,
+                              size_t classes)
+{
+    struct trial trial = {.loss = loss,
+                          .settings = setting,
+                          .setting_count = setting_count,
+                          .samples = samples,
+                          .classes = classes,
+                          .weight = 1.0};
+    for (uint32_t i = 0; i < samples * classes; ++i) {
+        trial.student[i] = pseudo(1, i);
+        trial.teacher[i] = pseudo(2, i);
+    }
+    for (size_t n = 0; n < samples; ++n)
+        trial.labels[n] = (int64_t)((7 * n + 1) % classes);
+    return trial;
+}
+
+/* Calls body for every loss with its defaults and each of its variants, at one shape. */
+static void for_every_loss(void (*body)(struct trial *trial), size_t samples, size_t classes)
+{
+    for (size_t i = 0; i < rt_loss_count; ++i) {
+        struct trial trial = new_trial(rt_losses[i], NULL, 0, samples, classes);
+        body(&trial);
+        for (size_t v = 0; v < sizeof variants / sizeof *variants; ++v) {
+            if (strcmp(variants[v].loss, rt_losses[i]->name) != 0)
+                continue;
+            trial = new_trial(rt_losses[i], &variants[v].setting, 1, samples, classes);
+            body(&trial);
+        }
+    }
+}
+
+static void for_every_loss_and_shape(void (*body)(struct trial *trial))
+{
+    for_every_loss(body, 1, 2);
+    for_every_loss(body, 4, 2);
+    for_every_loss(body, 1, 9);
+    for_every_loss(body, 5, 10);
+}
+
+static const char *describe(const struct trial *trial)
+{
+    static char text[128];
+    snprintf(text, sizeof text, "%s %s [%zu, %zu]", trial->loss->name, trial->setting_count ? *trial->settings : "",
+             trial->samples, trial->classes);
+    return text;
+}
+
+static double value_at(struct trial *trial, size_t logit, float shift)
+{
+    const float kept = trial->student[logit];
+    trial->student[logit] = kept + shift; /* exact: both are short multiples of a power of two */
+    assert_int_equal(evaluate(trial, false, NULL), RT_OK);
+    trial->student[logit] = kept;
+    return trial->value;
+}
+
+static void check_differences(struct trial *trial)
+{
+    const float step = 0x1p-8f;
+    run(trial);
+    for (size_t i = 0; i < trial->samples * trial->classes; ++i) {
+        double near = value_at(trial, i, step) - value_at(trial, i, -step);
+        double far = value_at(trial, i, 2 * step) - value_at(trial, i, -2 * step);
+        double expected = (8.0 * near - far) / (12.0 * (double)step); /* off by step^4 / 30 of the fifth derivative */
+        if (!(fabs(trial->gradient[i] - expected) <= 1e-6 * fabs(expected) + 1e-9))
+            fail_msg("%s: gradient %zu is %.9g, finite differences give %.9g", describe(trial), i,
+                     (double)trial->gradient[i], expected);
+    }
+}
+
+static void gradients_agree_with_finite_differences(void **state)
+{
+    (void)state;
+    for_every_loss_and_shape(check_differences);
+}
+
+static void check_sums(struct trial *trial)
+{
+    run(trial);
+    for (size_t n = 0; n < trial->samples; ++n) {
+        double sum = 0.0, size = 0.0;
+        for (size_t k = 0; k < trial->classes; ++k) {
+            sum += (double)trial->gradient[n * trial->classes + k];
+            size += fabs((double)trial->gradient[n * trial->classes + k]);
+        }
+        if (!(fabs(sum) <= 1e-7 * size))
+            fail_msg("%s: the gradient of sample %zu sums to %g", describe(trial), n, sum);
+    }
+}
+
+static void gradients_of_a_sample_sum_to_zero(void **state)
+{
+    (void)state;
+    for_every_loss_and_shape(check_sums);
+    for_every_loss(check_sums, MAX_SAMPLES, MAX_CLASSES);
+}
+
+static void check_threads(struct trial *trial)
+{
+    struct trial alone = *trial;
+    rt_threads_start(1);
+    run(&alone);
+    for (int threads = 2; threads <= 3; ++threads) {
+        struct trial together = *trial;
+        rt_threads_start(threads);
+        run(&together);
+        assert_memory_equal(&together.value, &alone.value, sizeof alone.value);
+        assert_memory_equal(together.gradient, alone.gradient, sizeof alone.gradient);
+    }
+    rt_threads_start(2);
+}
+
+static void bits_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    for_every_loss(check_threads, MAX_SAMPLES, MAX_CLASSES);
+    for_every_loss(check_threads, 2, 3);
+}
+
+/* Logits of +-1e4, in the student, in the teacher or in both; ties; a teacher who is certain, rightly or not. */
+static void check_extremes(struct trial *trial)
+{
+    size_t classes = trial->classes;
+    for (int kind = 0; kind < 8; ++kind) {
+        for (size_t i = 0; i < trial->samples * classes; ++i) {
+            float alternating = i % 2 ? 1e4f : -1e4f, certain = i % classes == 0 ? 1e4f : 0.0f;
+            trial->student[i] = kind & 1 ? alternating : kind & 4 ? certain : 0.0f;
+            trial->teacher[i] = kind & 2 ? -alternating : kind & 4 ? 1e4f - certain : 0.0f;
+        }
+        memset(trial->gradient, 0, sizeof trial->gradient);
+        run(trial);
+        assert_true(isfinite(trial->value));
+        for (size_t i = 0; i < trial->samples * classes; ++i)
+            if (!isfinite(trial->gradient[i]))
+                fail_msg("%s: extreme inputs of kind %d give a gradient of %g", describe(trial), kind,
+                         (double)trial->gradient[i]);
+    }
+}
+
+static void extreme_logits_stay_finite(void **state)
+{
+    (void)state;
+    for_every_loss_and_shape(check_extremes);
+}
+
+static void check_accumulation(struct trial *trial)
+{
+    struct trial once = *trial, onto = *trial, doubled = *trial;
+    run(&once);
+    for (size_t i = 0; i < MAX_LOGITS; ++i)
+        onto.gradient[i] = pseudo(3, (uint32_t)i);
+    run(&onto);
+    doubled.weight = 2.0;
+    run(&doubled);
+    assert_memory_equal(&onto.value, &once.value, sizeof once.value);
+    assert_memory_equal(&doubled.value, &once.value, sizeof once.value);
+    double size = 0.0;
+    for (size_t i = 0; i < MAX_LOGITS; ++i) {
+        assert_true(onto.gradient[i] == pseudo(3, (uint32_t)i) + once.gradient[i]);
+        assert_true(doubled.gradient[i] == 2.0f * once.gradient[i]);
+        size += fabs((double)once.gradient[i]);
+    }
+    assert_true(size > 1e-6);
+    double value = once.value;
+    assert_int_equal(evaluate(&once, false, NULL), RT_OK);
+    assert_true(once.value == value);
+}
+
+static void gradients_are_added_and_weighted(void **state)
+{
+    (void)state;
+    for_every_loss_and_shape(check_accumulation);
+}
+
+static void check_blame(struct trial *trial)
+{
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t p = 0; p < trial->loss->port_count; ++p) {
+        const char *port = trial->loss->ports[p].name;
+        float *logits = strcmp(port, "student.logits") == 0   ? trial->student
+                        : strcmp(port, "teacher.logits") == 0 ? trial->teacher
+                                                              : NULL;
+        for (size_t i = 0; logits && i < sizeof bad / sizeof *bad; ++i) {
+            rt_error err = {0};
+            float *logit = &logits[trial->classes + 2], kept = *logit; /* not the label's: 8 % 10 */
+            char expected[200];
+            *logit = bad[i];
+            snprintf(expected, sizeof expected, "loss '%s': '%s' of sample 1, class 2 is %g; it must be finite",
+                     trial->loss->name, port, (double)bad[i]);
+            assert_int_equal(evaluate(trial, true, &err), RT_ERROR_NUMERIC);
+            assert_string_equal(err.message, expected);
+            *logit = kept;
+        }
+    }
+}
+
+static void logits_that_are_not_finite_are_named(void **state)
+{
+    (void)state;
+    for_every_loss(check_blame, 5, 10);
+}
+
+static void labels_out_of_range_are_named(void **state)
+{
+    (void)state;
+    rt_error err = {0};
+    const rt_loss *cross_entropy = rt_losses[0];
+    assert_string_equal(cross_entropy->name, "cross_entropy");
+    struct trial trial = new_trial(cross_entropy, NULL, 0, 5, 10);
+    trial.labels[3] = 10;
+    assert_int_equal(evaluate(&trial, true, &err), RT_ERROR_USAGE);
+    assert_string_equal(err.message, "loss 'cross_entropy': sample 3 has label 10; it must be within 0 to 9");
+    trial.labels[3] = -1;
+    assert_int_equal(evaluate(&trial, true, &err), RT_ERROR_USAGE);
+    assert_string_equal(err.message, "loss 'cross_entropy': sample 3 has label -1; it must be within 0 to 9");
+}
+
+static void values_are_pytorchs(void **state)
+{
+    (void)state;
+    for (size_t g = 0; g < sizeof golden / sizeof *golden; ++g) {
+        size_t i = 0;
+        while (i < rt_loss_count && strcmp(rt_losses[i]->name, golden[g].loss) != 0)
+            ++i;
+        assert_true(i < rt_loss_count);
+        struct trial trial =
+            new_trial(rt_losses[i], golden[g].settings, golden[g].setting_count, golden[g].samples, golden[g].classes);
+        run(&trial);
+        if (!(fabs(trial.value - golden[g].value) <= 1e-12 * fabs(golden[g].value)))
+            fail_msg("%s is %.17g, PyTorch's %.17g", describe(&trial), trial.value, golden[g].value);
+        size_t logits = trial.samples * trial.classes;
+        double squares = 0.0;
+        for (size_t k = 0; k < logits; ++k)
+            squares += (double)trial.gradient[k] * (double)trial.gradient[k];
+        assert_true(fabs(sqrt(squares) - golden[g].gradient_norm) <= 1e-7 * golden[g].gradient_norm);
+        for (size_t s = 0; s < GOLDEN_SAMPLES; ++s) { /* 1e-7 is what rounding to float leaves */
+            double gradient = (double)trial.gradient[s * (logits - 1) / (GOLDEN_SAMPLES - 1)];
+            if (!(fabs(gradient - golden[g].gradient[s]) <= 1e-7 * fabs(golden[g].gradient[s])))
+                fail_msg("%s: gradient sample %zu is %.9g, PyTorch's %.9g", describe(&trial), s, gradient,
+                         golden[g].gradient[s]);
+        }
+    }
+}
+
+int main(void)
+{
+    rt_threads_start(2);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_agree_with_finite_differences),
+        cmocka_unit_test(gradients_of_a_sample_sum_to_zero),
+        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(extreme_logits_stay_finite),
+        cmocka_unit_test(gradients_are_added_and_weighted),
+        cmocka_unit_test(logits_that_are_not_finite_are_named),
+        cmocka_unit_test(labels_out_of_range_are_named),
+        cmocka_unit_test(values_are_pytorchs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
