@@ -148,6 +148,15 @@ bool rt_path_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+rt_status rt_file_size(const char *path, size_t *bytes, rt_error *err)
+{
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return rt_fail(err, RT_ERROR_FILE, "cannot look at '%s': %s", path, strerror(errno));
+    *bytes = (size_t)about.st_size;
+    return RT_OK;
+}
+
 char *rt_path_join(const char *folder, const char *name)
 {
     size_t room = strlen(folder) + strlen(name) + 2;

@@ -31,6 +31,7 @@ rt_status rt_file_write(const char *path, const rt_piece *pieces, size_t count, 
 rt_status rt_folder_make(const char *path, rt_error *err);
 
 bool rt_path_exists(const char *path);
+rt_status rt_file_size(const char *path, size_t *bytes, rt_error *err);
 
 /* "folder/name", allocated; NULL when memory is short. */
 char *rt_path_join(const char *folder, const char *name);

@@ -38,9 +38,10 @@ static int last_read(const rt_plan *plan, size_t i)
         }
     if (plan->kernels[i].keeps_dst && plan->nodes[i].active && rt_backward_step(plan, i) > last)
         last = rt_backward_step(plan, i);
-    int loss_step = (int)plan->graph->node_count;
-    if ((int)i == plan->graph->output && last < loss_step)
-        last = loss_step;
+    /* The output stays until the next forward: losses read it, and metrics after the backward. */
+    int end = 2 * (int)plan->graph->node_count;
+    if ((int)i == plan->graph->output)
+        last = end;
     return last;
 }
 

@@ -206,6 +206,8 @@ void rt_bind_unknown(const rt_binder *binder, const char *key, rt_mark mark, con
 {
     const char *names[MOST_NAMES];
     size_t count = names_of(scope, names);
+    if (scope->open && !rt_suggest(key, names, count))
+        return;
     rt_hint hint = rt_bind_hint(key, names, count, "known keys:");
     rt_diagnostics_add(binder->diagnostics, mark, "unknown key %s%s%s%s", rt_text_show(key).text,
                        scope->where ? " in " : "", scope->where ? scope->where : "",
@@ -240,7 +242,7 @@ void rt_bind(const rt_binder *binder, const rt_yaml *map, const rt_scope *scope)
             if (param)
                 rt_bind_value(binder, param, entry->value, scope->where, scope->bindings[j].target);
         }
-        if (!param && !scope->open && !is_section(scope, entry->key))
+        if (!param && !is_section(scope, entry->key))
             rt_bind_unknown(binder, entry->key, entry->key_mark, scope);
     }
     for (size_t i = 0; i < 2; ++i)

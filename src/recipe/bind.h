@@ -21,7 +21,7 @@ typedef struct rt_scope {
     const char *where;           /* for messages: "train", "loss 'kl'"; NULL at the top of the recipe */
     rt_binding bindings[2];      /* the section's own table, and its choice's (a reader's, a loss's) */
     const char *const *sections; /* NULL-terminated keys that the caller reads itself; may be NULL */
-    bool open;                   /* the choice is not known, and so neither are its keys */
+    bool open; /* the choice is not known, and so neither are its keys: only a slip of another is told */
 } rt_scope;
 
 /* Writes the defaults into every target, then what `map` says. `map` is NULL where the whole mapping is absent, which

@@ -1,4 +1,5 @@
 /* libyaml's events -> a tree. */
+#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -47,11 +48,13 @@ static bool next(struct reader *reader, yaml_event_t *event)
 static bool check_tag(struct reader *reader, const yaml_char_t *tag, rt_mark mark)
 {
     static const char standard[] = "tag:yaml.org,2002:";
-    const char *name = (const char *)tag;
-    bool is_standard = tag && strncmp(name, standard, strlen(standard)) == 0;
+    const char *name = tag ? (const char *)tag : "";
+    bool is_standard = strncmp(name, standard, strlen(standard)) == 0;
+    char word[sizeof(rt_shown)]; /* as it is written: !!int */
+    snprintf(word, sizeof word, "%s%s", is_standard ? "!!" : "", name + (is_standard ? strlen(standard) : 0));
     if (tag)
-        rt_diagnostics_add(reader->tree->diagnostics, mark, "tag %s%s is not allowed; a recipe has plain values only",
-                           is_standard ? "!!" : "", is_standard ? name + strlen(standard) : rt_text_show(name).text);
+        rt_diagnostics_add(reader->tree->diagnostics, mark, "tag %s is not allowed; a recipe has plain values only",
+                           rt_text_show(word).text);
     return !tag;
 }
 

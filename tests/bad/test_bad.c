@@ -52,17 +52,11 @@ static char *messages_of(const rt_diagnostics *diagnostics)
     return text;
 }
 
-/* Prints the lines that only one side has. */
-static void print_difference(const char *path, const char *expected, const char *got)
+static void print_lines(const char *text, char sign)
 {
-    print_error("%s\n", path);
-    for (int side = 0; side < 2; ++side) {
-        char *lines = strdup(side ? got : expected);
-        const char *other = side ? expected : got;
-        for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n"))
-            if (!strstr(other, line))
-                print_error("  %c %s\n", side ? '+' : '-', line);
-        free(lines);
+    for (size_t length; *text; text += length + (text[length] == '\n')) {
+        length = strcspn(text, "\n");
+        print_error("  %c %.*s\n", sign, (int)length, text);
     }
 }
 
@@ -84,7 +78,9 @@ static bool check(const char *path)
         good = status == RT_ERROR_USAGE && rt_file_write(name, &(rt_piece){got, strlen(got)}, 1, &err) == RT_OK;
     }
     if (!good) {
-        print_difference(path, expected, got);
+        print_error("%s\n", path);
+        print_lines(expected, '-');
+        print_lines(got, '+');
         if (status != RT_ERROR_USAGE)
             print_error("  it was to be refused; the status is \"%s\"\n", rt_status_name(status));
     }

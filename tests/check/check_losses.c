@@ -15,6 +15,7 @@
 #include "base/threads.h"
 #include "losses/losses.h"
 #include "recipe/recipe.h"
+#include "retort/logits.h"
 #include "train/term.h"
 
 enum { MAX_SAMPLES = 7, MAX_CLASSES = 100, MAX_LOGITS = MAX_SAMPLES * MAX_CLASSES, MAX_STATE = 4096 };
@@ -24,8 +25,11 @@ static const struct variant {
     const char *loss;
     const char *setting;
 } variants[] = {
-    {"cross_entropy", "label_smoothing=0.1"}, {"cross_entropy", "label_smoothing=0.9"}, {"kl", "temperature=1"},
-    {"kl", "temperature=0.5"},                {"kl", "temperature_squared=false"},
+    {"cross_entropy", "label_smoothing=0.1"},
+    {"cross_entropy", "label_smoothing=0.9"},
+    {"kl", "temperature=1"},
+    {"kl", "temperature=0.5"},
+    {"kl", "temperature_squared=false"},
 };
 
 /* One evaluation: what goes in, and what comes out. */
@@ -279,6 +283,22 @@ static void logits_that_are_not_finite_are_named(void **state)
     for_every_loss(check_blame, 5, 10);
 }
 
+static void log_softmax_hides_nothing(void **state)
+{
+    (void)state;
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 9; ++i) {
+        float logits[] = {1, 2, 3};
+        double log_probabilities[3];
+        logits[i % 3] = bad[i / 3];
+        rt_log_softmax(logits, 3, 1.0, log_probabilities);
+        assert_true(isnan(log_probabilities[0]) && isnan(log_probabilities[1]) && isnan(log_probabilities[2]));
+    }
+    double alone = 1;
+    rt_log_softmax(&(const float){7}, 1, 4.0, &alone);
+    assert_true(alone == 0);
+}
+
 static void labels_out_of_range_are_named(void **state)
 {
     (void)state;
@@ -331,6 +351,7 @@ int main(void)
         cmocka_unit_test(extreme_logits_stay_finite),
         cmocka_unit_test(gradients_are_added_and_weighted),
         cmocka_unit_test(logits_that_are_not_finite_are_named),
+        cmocka_unit_test(log_softmax_hides_nothing),
         cmocka_unit_test(labels_out_of_range_are_named),
         cmocka_unit_test(values_are_pytorchs),
     };

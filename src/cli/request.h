@@ -1,0 +1,46 @@
+/* The command line that `retort predict` and `retort eval` share: a network, images, and what to do with them. */
+#ifndef RETORT_CLI_REQUEST_H
+#define RETORT_CLI_REQUEST_H
+
+#include <stdbool.h>
+
+#include "cli/command.h"
+#include "retort/dataset.h"
+#include "retort/param.h"
+
+enum { RT_REQUEST_MAX_SETTINGS = 64 };
+
+/* Strings are the command line's. What was not given is NULL or zero. */
+typedef struct rt_request {
+    const char *model, *weights;
+    const char *data;   /* "cifar:/path", "synthetic" */
+    const char *logits; /* the file to write */
+    const char *folder; /* of a run, in place of model, weights and perhaps data */
+    bool split_given;
+    rt_split split; /* the test split when not given */
+    bool force;     /* may replace the logits' file */
+    const char *settings[RT_REQUEST_MAX_SETTINGS];
+    size_t setting_count;
+    int64_t threads, batch;  /* 0: chosen by rule */
+    rt_float_list mean, std; /* both of the same length; empty when not given */
+} rt_request;
+
+/* Returns RT_EXIT_OK, or the exit code after having said what is wrong. Only `takes_folder` lets an argument stand that
+ * is not an option. */
+int rt_request_parse(const rt_command *command, int argc, char **argv, bool takes_folder, rt_request *request);
+
+/* The options in words, for the commands' help. */
+#define RT_REQUEST_DETAILS                                                                                             \
+    "  --model NAME        the network; files that Retort wrote say it themselves\n"                                   \
+    "  --weights FILE      its weights; they tell the number of classes\n"                                             \
+    "  --data READER:ROOT  the images, as in cifar:/data/cifar-100-binary; ROOT may be absent for synthetic\n"         \
+    "  --split SPLIT       train or test; no other split's files are needed\n"                                         \
+    "  --mean A,B,C        normalisation, pixel = (byte / 255 - mean) / std for each channel; required unless\n"       \
+    "  --std A,B,C         Retort wrote the weights, which then have it\n"                                             \
+    "  --set KEY=VALUE     an option of the model (shortcut=identity) or of the reader (labels=coarse); may be\n"      \
+    "                      repeated. `retort help model/NAME` and `retort help dataset/READER` list them\n"            \
+    "  --threads N         compute threads; one for each CPU by default\n"                                             \
+    "  --batch N           images at once; chosen by the network's size by default\n"                                  \
+    "  --force             replace the logits' file if it exists\n"
+
+#endif

@@ -1,0 +1,266 @@
+#include "formats/weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/quote.h"
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool ends_with(const char *text, const char *suffix)
+{
+    size_t length = strlen(text), tail = strlen(suffix);
+    return length >= tail && strcmp(text + length - tail, suffix) == 0;
+}
+
+/* torch.nn.DataParallel puts "module." before every name. */
+static const char *bare_name(const char *name)
+{
+    return begins_with(name, "module.") ? name + strlen("module.") : name;
+}
+
+/* State of the optimizer, moving averages, and counters: not part of a network. */
+static bool is_passed_over(const char *name)
+{
+    return begins_with(name, "optimizer.") || begins_with(name, "ema.") || ends_with(name, "num_batches_tracked");
+}
+
+static int find_exactly(const rt_graph *graph, const char *name)
+{
+    for (size_t i = 0; i < graph->parameter_count; ++i)
+        if (strcmp(graph->parameters[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Where the part of a dotted name begins that starts with `word` ("shortcut."), or NULL. */
+static const char *find_part(const char *name, const char *word)
+{
+    for (const char *at = name; (at = strstr(at, word)); ++at)
+        if (at == name || at[-1] == '.')
+            return at;
+    return NULL;
+}
+
+/* Other projects' names of what is called `ours` here. */
+static const struct alias {
+    const char *theirs, *ours;
+    bool first_only; /* only at the start of the name */
+} aliases[] = {{"linear.", "fc.", true}, {"shortcut.", "downsample.", false}};
+
+static const char *find_alias(const struct alias *alias, const char *name)
+{
+    const char *at = find_part(name, alias->theirs);
+    return at && alias->first_only && at != name ? NULL : at;
+}
+
+static bool graph_uses(const rt_graph *graph, const struct alias *alias)
+{
+    for (size_t i = 0; i < graph->parameter_count; ++i)
+        if (find_alias(alias, graph->parameters[i].name))
+            return true;
+    return false;
+}
+
+/* The parameter that a tensor's bare name stands for, or -1. */
+static int find_parameter(const rt_graph *graph, const char *name)
+{
+    int found = find_exactly(graph, name);
+    for (size_t i = 0; found < 0 && i < sizeof aliases / sizeof *aliases; ++i) {
+        const char *at = find_alias(&aliases[i], name);
+        char renamed[RT_NAME_CAPACITY];
+        if (!at || strlen(name) >= RT_NAME_CAPACITY || graph_uses(graph, &aliases[i]))
+            continue;
+        int length = snprintf(renamed, sizeof renamed, "%.*s%s%s", (int)(at - name), name, aliases[i].ours,
+                              at + strlen(aliases[i].theirs));
+        if (length > 0 && (size_t)length < sizeof renamed)
+            found = find_exactly(graph, renamed);
+    }
+    return found;
+}
+
+enum kind { MISSING, UNEXPECTED, REPEATED, MISSHAPED, KINDS };
+
+static const char *const kind_words[KINDS] = {"missing", "unexpected", "there twice", "of another shape"};
+
+/* All that is wrong, told in a line: how many of each kind, and the first few by name. */
+typedef struct account {
+    size_t counts[KINDS];
+    char names[KINDS][190];
+} account;
+
+enum { NAMED = 3 };
+
+static void note(account *a, enum kind kind, const char *words)
+{
+    char *names = a->names[kind];
+    size_t used = strlen(names), room = sizeof a->names[kind] - used;
+    if (++a->counts[kind] > NAMED || ends_with(names, "...") || strlen(words) + strlen(", , ...") >= room) {
+        if (!ends_with(names, "..."))
+            snprintf(names + used, room, "%s...", used ? ", " : "");
+        return;
+    }
+    snprintf(names + used, room, "%s%s", used ? ", " : "", words);
+}
+
+static void note_name(account *a, enum kind kind, const char *name)
+{
+    rt_quote quote;
+    char words[sizeof quote.text + 2];
+    snprintf(words, sizeof words, "'%s'", rt_quote_text(&quote, name, strlen(name)));
+    note(a, kind, words);
+}
+
+typedef struct shape_text {
+    char text[100];
+} shape_text;
+
+static shape_text show_shape(const rt_shape *shape)
+{
+    shape_text shown = {"["};
+    size_t used = 1;
+    for (size_t i = 0; i < shape->count; ++i)
+        used += (size_t)snprintf(shown.text + used, sizeof shown.text - used, "%s%zu", i ? ", " : "", shape->dims[i]);
+    snprintf(shown.text + used, sizeof shown.text - used, "]");
+    return shown;
+}
+
+static void note_shape(account *a, const rt_tensor *tensor, const rt_parameter *parameter)
+{
+    char words[400];
+    snprintf(words, sizeof words, "'%s' is %s %s, not %s", parameter->name, rt_dtype_name(tensor->dtype),
+             show_shape(&tensor->shape).text, show_shape(&parameter->shape).text);
+    note(a, MISSHAPED, words);
+}
+
+static bool is_floating(rt_dtype dtype)
+{
+    return dtype == RT_DTYPE_F32 || dtype == RT_DTYPE_F64 || dtype == RT_DTYPE_F16 || dtype == RT_DTYPE_BF16;
+}
+
+static bool fits(const rt_tensor *tensor, const rt_parameter *parameter)
+{
+    const rt_shape *a = &tensor->shape, *b = &parameter->shape;
+    return is_floating(tensor->dtype) && a->count == b->count &&
+           memcmp(a->dims, b->dims, a->count * sizeof *a->dims) == 0;
+}
+
+/* Finds the tensor of each parameter; everything else becomes part of the account. */
+static void match(const rt_tensors *tensors, const rt_graph *graph, const rt_tensor **matches, account *a)
+{
+    for (size_t i = 0; i < tensors->count; ++i) {
+        const rt_tensor *tensor = &tensors->items[i];
+        const char *name = bare_name(tensor->name);
+        if (is_passed_over(name))
+            continue;
+        int number = find_parameter(graph, name);
+        if (number < 0)
+            note_name(a, UNEXPECTED, tensor->name);
+        else if (matches[number])
+            note_name(a, REPEATED, tensor->name);
+        else
+            matches[number] = tensor;
+    }
+    for (size_t i = 0; i < graph->parameter_count; ++i) {
+        if (!matches[i])
+            note_name(a, MISSING, graph->parameters[i].name);
+        else if (!fits(matches[i], &graph->parameters[i]))
+            note_shape(a, matches[i], &graph->parameters[i]);
+    }
+}
+
+static rt_status settle(const account *a, const char *path, rt_error *err)
+{
+    rt_quote quote;
+    char text[KINDS * 240] = "";
+    size_t used = 0;
+    for (int kind = 0; kind < KINDS; ++kind)
+        if (a->counts[kind] > 0)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%zu %s: %s", used ? "; " : "",
+                                     a->counts[kind], kind_words[kind], a->names[kind]);
+    if (used == 0)
+        return RT_OK;
+    return rt_fail(err, RT_ERROR_SHAPE, "weights '%s' do not fit the network: %s",
+                   rt_quote_text(&quote, path, strlen(path)), text);
+}
+
+static rt_status copy(const rt_tensor *tensor, const char *path, float *values, size_t count, rt_error *err)
+{
+    rt_quote quote;
+    rt_error inner = {0};
+    rt_status status = rt_tensor_floats(tensor, values, &inner);
+    if (status != RT_OK)
+        return rt_fail(err, status, "cannot load '%s': %s", rt_quote_text(&quote, path, strlen(path)), inner.message);
+    for (size_t i = 0; i < count; ++i)
+        if (!isfinite(values[i]))
+            return rt_fail(err, RT_ERROR_FORMAT, "cannot load '%s': tensor '%s': element %zu is %g; it must be finite",
+                           rt_quote_text(&quote, path, strlen(path)), tensor->name, i, (double)values[i]);
+    return RT_OK;
+}
+
+rt_status rt_weights_load(const rt_tensors *tensors, const char *path, rt_parameters *parameters, rt_error *err)
+{
+    const rt_graph *graph = parameters->graph;
+    account a = {0};
+    rt_parameters *staged = NULL;
+    rt_status status = RT_OK;
+    const rt_tensor **matches = calloc(graph->parameter_count + 1, sizeof *matches);
+    if (!matches) {
+        status = rt_fail(err, RT_ERROR_MEMORY, "cannot load '%s': no memory", path);
+        goto done;
+    }
+    match(tensors, graph, matches, &a);
+    status = settle(&a, path, err);
+    if (status == RT_OK) /* apart first, so that a bad tensor leaves the network as it was */
+        status = rt_parameters_new(graph, false, &staged, err);
+    for (size_t i = 0; status == RT_OK && i < graph->parameter_count; ++i)
+        status = copy(matches[i], path, rt_parameter_values(staged, (int)i), graph->parameters[i].count, err);
+    if (status == RT_OK)
+        rt_parameters_copy(parameters, staged);
+done:
+    rt_parameters_free(staged);
+    free(matches);
+    return status;
+}
+
+void rt_weights_list(const rt_parameters *parameters, rt_tensor *items)
+{
+    const rt_graph *graph = parameters->graph;
+    for (size_t i = 0; i < graph->parameter_count; ++i)
+        items[i] = (rt_tensor){graph->parameters[i].name, RT_DTYPE_F32, graph->parameters[i].shape,
+                               rt_parameter_values(parameters, (int)i)};
+}
+
+rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weights_hints *hints, rt_error *err)
+{
+    *hints = (rt_weights_hints){0};
+    for (size_t i = 0; i < tensors->count; ++i) {
+        const rt_tensor *tensor = &tensors->items[i];
+        const char *name = bare_name(tensor->name);
+        const rt_shape *shape = &tensor->shape;
+        if (is_passed_over(name))
+            continue;
+        /* A size is only believed of a tensor that has elements, and so bytes in the file. */
+        bool filled = rt_shape_elements(shape) > 0;
+        if ((strcmp(name, "fc.weight") == 0 || strcmp(name, "linear.weight") == 0) && shape->count == 2 && filled)
+            hints->classes = shape->dims[0];
+        else if (strcmp(name, "conv1.weight") == 0 && shape->count == 4 && filled)
+            hints->channels = shape->dims[1];
+        else if (strcmp(name, "conv1.bias") == 0)
+            hints->stem_bias = true;
+        else if (find_part(name, "downsample.") || find_part(name, "shortcut."))
+            hints->projection = true;
+    }
+    if (hints->classes == 0) {
+        rt_quote quote;
+        return rt_fail(err, RT_ERROR_FORMAT,
+                       "cannot tell the classes of '%s': it has no 'fc.weight' or 'linear.weight' of two dimensions",
+                       rt_quote_text(&quote, path, strlen(path)));
+    }
+    return RT_OK;
+}

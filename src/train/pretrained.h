@@ -1,0 +1,47 @@
+/* Networks out of weights files: Retort's own, which describe themselves, and others', where the weights give hints. */
+#ifndef RETORT_TRAIN_PRETRAINED_H
+#define RETORT_TRAIN_PRETRAINED_H
+
+#include "formats/description.h"
+#include "formats/weights.h"
+#include "models/network.h"
+
+/* An open weights file and what it says about its network. */
+typedef struct rt_pretrained {
+    const char *path; /* borrowed */
+    rt_tensors tensors;
+    rt_weights_hints hints;
+    bool described;             /* the file carries its description */
+    rt_description description; /* borrows from `tensors` */
+} rt_pretrained;
+
+rt_status rt_pretrained_open(const char *path, rt_pretrained *file, rt_error *err);
+void rt_pretrained_close(rt_pretrained *file); /* accepts a zeroed struct */
+
+/* What is known about the network from elsewhere. */
+typedef struct rt_pretrained_wish {
+    const char *model;         /* variant; NULL: as the file says */
+    const void *settings;      /* the family's options: those that are not at their default win over the file's; or NULL */
+    const char *const *values; /* options as "key=value", which win over everything */
+    size_t value_count;
+    rt_extent input;           /* of the images */
+    size_t classes;            /* that the data has; 0 for any */
+} rt_pretrained_wish;
+
+/* Builds the network that the file holds and loads it; it has no gradients. Options that nobody gave are the file's
+ * description's, or follow from its tensors: "stem_bias" from a bias of conv1, "shortcut" from downsample tensors, in
+ * families that have such options. Classes are those of the weights; where they are not the wish's, or the channels not
+ * the images', that is an error. */
+rt_status rt_pretrained_network(const rt_pretrained *file, const rt_pretrained_wish *wish, rt_network **network,
+                                rt_error *err);
+
+/* All of the above in one go, for a teacher: `settings` as in the wish (may be NULL), `input` with the data's classes. */
+rt_status rt_network_open(const char *variant, const void *settings, const char *path, const rt_model_input *input,
+                          rt_network **network, rt_error *err);
+
+/* "width=1 shortcut=projection stem_bias=false": a description's options, every one of the table or `only_changed` those
+ * that are not at their default. Allocated. Model families have no options that are strings; one would be an error. */
+rt_status rt_options_write(const rt_param *params, const void *settings, bool only_changed, char **text,
+                           rt_error *err);
+
+#endif

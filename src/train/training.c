@@ -1,0 +1,255 @@
+#include "train/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cpu.h"
+#include "base/file.h"
+#include "report/progress.h"
+#include "train/checkpoint.h"
+#include "train/log.h"
+#include "train/results.h"
+#include "train/save.h"
+#include "train/step.h"
+
+/* A training under way. */
+struct run {
+    const rt_training *training;
+    rt_step step;
+    rt_loader *train_loader, *validation_loader, *test_loader;
+    rt_inference *inference;          /* of what is evaluated: the parameters or their average */
+    rt_training_state state;
+    rt_results results;
+    rt_progress progress;
+    double waited;                    /* seconds that the step waited for data */
+    uint64_t images_at_start;         /* done before this process began: not part of its speed */
+    rt_metrics validation, test;      /* of the latest evaluation */
+    char *checkpoint, *best, *last, *csv, *log;
+};
+
+enum { EVALUATION_BATCH = 256 };
+
+static rt_status name_files(struct run *run, rt_error *err)
+{
+    const char *folder = run->training->folder;
+    run->checkpoint = rt_path_join(folder, "checkpoint.safetensors");
+    run->best = rt_path_join(folder, "best.safetensors");
+    run->last = rt_path_join(folder, "last.safetensors");
+    run->csv = rt_path_join(folder, "results.csv");
+    run->log = rt_path_join(folder, "log.jsonl");
+    if (!run->checkpoint || !run->best || !run->last || !run->csv || !run->log)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for file names");
+    return RT_OK;
+}
+
+static rt_status open_run(struct run *run, rt_error *err)
+{
+    const rt_training *t = run->training;
+    const rt_run_data *data = t->data;
+    RT_TRY(name_files(run, err));
+    RT_TRY(rt_step_open(&run->step,
+                        &(rt_step_options){.engine = t->engine,
+                                           .graph = t->network->graph,
+                                           .parameters = t->network->parameters,
+                                           .teacher = t->teacher,
+                                           .losses = t->losses,
+                                           .loss_count = t->loss_count,
+                                           .train = t->recipe,
+                                           .samples = data->train_count,
+                                           .seed = t->seed},
+                        err));
+    if (t->resume && rt_path_exists(run->checkpoint)) {
+        RT_TRY(rt_checkpoint_load(run->checkpoint, &run->step.update, &run->state, t->loss_count, t->fingerprint, err));
+        run->images_at_start = (uint64_t)run->state.epoch * data->train_count + run->state.train.samples;
+    }
+    RT_TRY(rt_inference_new(t->engine, t->network->graph, rt_update_result(&run->step.update), 0, &run->inference, err));
+    RT_TRY(rt_run_data_train_loader(data, run->step.batch, &run->train_loader, err));
+    RT_TRY(rt_run_data_plain_loader(data, &data->test, data->test_samples, data->test_count, EVALUATION_BATCH,
+                                &run->test_loader, err));
+    if (data->validation_count > 0)
+        RT_TRY(rt_run_data_plain_loader(data, &data->train, data->validation_samples, data->validation_count,
+                                    EVALUATION_BATCH, &run->validation_loader, err));
+    return rt_results_open(&run->results, run->csv, t->losses, t->loss_count, data->validation_count > 0,
+                           run->state.epoch, err);
+}
+
+static void close_run(struct run *run)
+{
+    rt_results_close(&run->results);
+    rt_loader_close(run->train_loader);
+    rt_loader_close(run->validation_loader);
+    rt_loader_close(run->test_loader);
+    rt_inference_free(run->inference);
+    rt_step_close(&run->step);
+    free(run->checkpoint);
+    free(run->best);
+    free(run->last);
+    free(run->csv);
+    free(run->log);
+}
+
+static rt_status save_checkpoint(struct run *run, rt_error *err)
+{
+    run->state.step = run->step.update.step;
+    return rt_checkpoint_save(run->checkpoint, &run->step.update, &run->state, run->training->loss_count,
+                              run->training->fingerprint, err);
+}
+
+static void show_progress(struct run *run)
+{
+    const rt_training *t = run->training;
+    rt_progress_update(&run->progress,
+                       &(rt_progress_point){.done = (uint64_t)run->state.epoch * t->data->train_count +
+                                                    run->state.train.samples - run->images_at_start,
+                                            .epoch = run->state.epoch + 1,
+                                            .epochs = t->recipe->epochs,
+                                            .loss = run->step.loss,
+                                            .wait_seconds = run->waited});
+}
+
+/* The rest of the epoch under way. */
+static rt_status run_epoch(struct run *run, rt_error *err)
+{
+    const rt_training *t = run->training;
+    rt_training_state *state = &run->state;
+    rt_loader_seek(run->train_loader, (uint32_t)state->epoch, (size_t)state->batch);
+    for (;;) {
+        double started = rt_seconds();
+        const rt_batch *batch = rt_loader_next(run->train_loader);
+        if (!batch)
+            return RT_OK;
+        run->waited += rt_seconds() - started;
+        RT_TRY(rt_step_run(&run->step, batch, err));
+        rt_metrics_add(&state->train, run->step.logits, batch->labels, batch->count, run->step.classes);
+        for (size_t i = 0; i < t->loss_count; ++i)
+            state->losses[i] += run->step.losses[i] * (double)batch->count;
+        state->loss += run->step.loss * (double)batch->count;
+        state->seconds += rt_seconds() - started;
+        ++state->batch;
+        show_progress(run);
+        if (t->stop && *t->stop) {
+            RT_TRY(save_checkpoint(run, err));
+            return rt_fail(err, RT_ERROR_INTERRUPTED, "stopped in epoch %lld of %lld after %lld steps",
+                           (long long)state->epoch + 1, (long long)t->recipe->epochs,
+                           (long long)run->step.update.step);
+        }
+    }
+}
+
+static rt_status evaluate(struct run *run, rt_error *err)
+{
+    size_t classes = run->step.classes;
+    if (run->validation_loader)
+        RT_TRY(rt_evaluate(run->inference, run->validation_loader, classes, &run->validation, err));
+    return rt_evaluate(run->inference, run->test_loader, classes, &run->test, err);
+}
+
+static rt_status save_weights(struct run *run, const char *path, rt_error *err)
+{
+    return rt_network_save(path, run->training->network, rt_update_result(&run->step.update),
+                           &run->training->data->normalization, err);
+}
+
+/* Keeps the weights when they are the best so far. */
+static rt_status keep_best(struct run *run, rt_error *err)
+{
+    rt_training_state *state = &run->state;
+    const rt_metrics *judge = run->validation_loader ? &run->validation : &run->test;
+    if (state->best_epoch > 0 && rt_metrics_top1(judge) <= state->best_top1)
+        return RT_OK;
+    state->best_top1 = rt_metrics_top1(judge);
+    state->best_top5 = rt_metrics_top5(judge);
+    state->best_test_top1 = rt_metrics_top1(&run->test);
+    state->best_test_top5 = rt_metrics_top5(&run->test);
+    state->best_epoch = state->epoch + 1;
+    return save_weights(run, run->best, err);
+}
+
+/* Evaluates, writes the epoch's row and files, and begins the next one. */
+static rt_status end_epoch(struct run *run, rt_error *err)
+{
+    const rt_training *t = run->training;
+    rt_training_state *state = &run->state;
+    RT_TRY(evaluate(run, err));
+    double images = (double)state->train.samples, means[RT_MAX_TERMS];
+    for (size_t i = 0; i < t->loss_count; ++i)
+        means[i] = state->losses[i] / images;
+    const rt_epoch_row row = {.epoch = state->epoch + 1,
+                              .learning_rate = run->step.update.learning_rate,
+                              .loss = state->loss / images,
+                              .losses = means,
+                              .train = &state->train,
+                              .validation = run->validation_loader ? &run->validation : NULL,
+                              .test = &run->test,
+                              .images_per_s = images / state->seconds,
+                              .seconds = state->seconds};
+    RT_TRY(rt_results_add(&run->results, &row, t->loss_count, err));
+    RT_TRY(rt_log_epoch(run->log, &row, t->losses, t->loss_count, err));
+    RT_TRY(keep_best(run, err));
+    RT_TRY(save_weights(run, run->last, err));
+    rt_progress_say(&run->progress, "%-8s epoch %*lld/%lld  loss %.4f  train %.2f %%  test %.2f %%  best %.2f %%  %.0f images/s",
+                    t->label, t->recipe->epochs > 99 ? 3 : 2, (long long)row.epoch, (long long)t->recipe->epochs,
+                    row.loss, rt_metrics_top1(row.train), rt_metrics_top1(row.test), state->best_test_top1,
+                    row.images_per_s);
+    state->total_seconds += state->seconds;
+    state->train = (rt_metrics){0};
+    for (size_t i = 0; i < t->loss_count; ++i)
+        state->losses[i] = 0.0;
+    state->loss = state->seconds = 0.0;
+    state->batch = 0;
+    ++state->epoch;
+    return save_checkpoint(run, err);
+}
+
+static rt_status run_all(struct run *run, rt_error *err)
+{
+    while (run->state.epoch < run->training->recipe->epochs) {
+        RT_TRY(run_epoch(run, err));
+        RT_TRY(end_epoch(run, err));
+    }
+    /* A run that was killed after its last epoch has everything but the latest figures. */
+    return run->test.samples > 0 ? RT_OK : evaluate(run, err);
+}
+
+static void summarise(const struct run *run, rt_training_result *result)
+{
+    const rt_training *t = run->training;
+    const rt_training_state *state = &run->state;
+    *result = (rt_training_result){
+        .epochs = t->recipe->epochs,
+        .best_epoch = state->best_epoch,
+        .best_top1 = state->best_test_top1,
+        .best_top5 = state->best_test_top5,
+        .last_top1 = rt_metrics_top1(&run->test),
+        .last_top5 = rt_metrics_top5(&run->test),
+        .last_cross_entropy = rt_metrics_cross_entropy(&run->test),
+        .images_per_s = (double)t->recipe->epochs * (double)t->data->train_count / state->total_seconds,
+        .seconds = state->total_seconds,
+        .picked_on_validation = run->validation_loader != NULL,
+    };
+}
+
+rt_status rt_training_run(const rt_training *training, rt_training_result *result, rt_error *err)
+{
+    struct run run = {.training = training};
+    rt_status status = RT_OK;
+    if (training->loss_count > RT_MAX_TERMS)
+        status = rt_fail(err, RT_ERROR_USAGE, "loss: %zu terms; at most %d", training->loss_count, RT_MAX_TERMS);
+    if (status == RT_OK)
+        status = open_run(&run, err);
+    if (status == RT_OK) {
+        uint64_t total = (uint64_t)training->recipe->epochs * training->data->train_count;
+        rt_progress_open(&run.progress, training->label, "images", total - run.images_at_start);
+        status = run_all(&run, err);
+        rt_progress_finish(&run.progress, "");
+    }
+    if (status == RT_OK) {
+        summarise(&run, result);
+        rt_parameters *kept = rt_update_result(&run.step.update);
+        if (kept != training->network->parameters)
+            rt_parameters_copy(training->network->parameters, kept);
+    }
+    close_run(&run);
+    return status;
+}

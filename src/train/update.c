@@ -1,0 +1,164 @@
+#include "train/update.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+rt_status rt_update_open(rt_update *update, const rt_train_recipe *recipe, rt_parameters *parameters,
+                         int64_t steps_per_epoch, rt_error *err)
+{
+    *update = (rt_update){.recipe = recipe, .parameters = parameters, .steps_per_epoch = steps_per_epoch};
+    size_t bytes = parameters->graph->trained_floats * sizeof(float);
+    rt_status status = RT_OK;
+    for (size_t m = 0; m < recipe->optimizer.optimizer->moments && status == RT_OK; ++m) {
+        update->moments[m] = rt_aligned_zeros(bytes);
+        if (!update->moments[m])
+            status = rt_fail(err, RT_ERROR_MEMORY, "optimizer: no memory for its moments");
+    }
+    if (status == RT_OK && recipe->ema > 0.0) {
+        status = rt_parameters_new(parameters->graph, false, &update->average, err);
+        if (status == RT_OK)
+            rt_parameters_copy(update->average, parameters);
+    }
+    if (status != RT_OK)
+        rt_update_close(update);
+    return status;
+}
+
+void rt_update_close(rt_update *update)
+{
+    for (size_t m = 0; m < RT_OPTIMIZER_MAX_MOMENTS; ++m)
+        free(update->moments[m]);
+    rt_parameters_free(update->average);
+    *update = (rt_update){0};
+}
+
+/* Partial sums over fixed pieces, added in order: the same bits for any number of threads. */
+static double sum_of_squares(const float *values, size_t count)
+{
+    enum { PIECE = 1 << 14 };
+    double total = 0.0;
+    for (size_t start = 0; start < count; start += PIECE) {
+        size_t end = start + PIECE < count ? start + PIECE : count;
+        double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+        for (size_t i = start; i < end; ++i)
+            sum += (double)values[i] * (double)values[i];
+        total += sum;
+    }
+    return total;
+}
+
+static rt_status refuse_gradient(const rt_update *update, rt_error *err)
+{
+    const rt_graph *graph = update->parameters->graph;
+    for (size_t p = 0; p < graph->parameter_count; ++p) {
+        const rt_parameter *parameter = &graph->parameters[p];
+        if (rt_parameter_is_buffer(parameter))
+            continue;
+        const float *gradient = rt_parameter_gradients(update->parameters, (int)p);
+        for (size_t i = 0; i < parameter->count; ++i)
+            if (!isfinite(gradient[i]))
+                return rt_fail(err, RT_ERROR_NUMERIC,
+                               "the gradient of '%s' is %s at element %zu in step %lld; a smaller learning rate or "
+                               "clip_norm may help", parameter->name, isnan(gradient[i]) ? "NaN" : "infinite", i,
+                               (long long)update->step);
+    }
+    return rt_fail(err, RT_ERROR_NUMERIC, "the gradients' norm overflows in step %lld", (long long)update->step);
+}
+
+static void clip(const rt_update *update, double norm)
+{
+    float *gradients = update->parameters->gradients;
+    size_t count = update->parameters->graph->trained_floats;
+    float limit = (float)update->recipe->clip_value;
+    if (limit > 0.0f)
+        for (size_t i = 0; i < count; ++i)
+            gradients[i] = gradients[i] > limit ? limit : gradients[i] < -limit ? -limit : gradients[i];
+    if (update->recipe->clip_norm <= 0.0)
+        return;
+    if (limit > 0.0f)
+        norm = sqrt(sum_of_squares(gradients, count));
+    if (norm <= update->recipe->clip_norm)
+        return;
+    float scale = (float)(update->recipe->clip_norm / (norm + 1e-6)); /* torch.nn.utils.clip_grad_norm_'s epsilon */
+    for (size_t i = 0; i < count; ++i)
+        gradients[i] *= scale;
+}
+
+static bool decays(const rt_parameter *parameter, bool norm_and_bias_too)
+{
+    return norm_and_bias_too || parameter->kind == RT_PARAMETER_WEIGHT;
+}
+
+/* Neighbours in the flat block that share the decay rule are updated as one span. */
+static void update_spans(rt_update *update)
+{
+    const rt_optimizer *optimizer = update->recipe->optimizer.optimizer;
+    const void *settings = update->recipe->optimizer.settings;
+    const rt_graph *graph = update->parameters->graph;
+    bool all_decay = optimizer->decays_norm_and_bias(settings);
+    size_t p = 0;
+    while (p < graph->parameter_count) {
+        const rt_parameter *first = &graph->parameters[p];
+        if (rt_parameter_is_buffer(first)) {
+            ++p;
+            continue;
+        }
+        bool decay = decays(first, all_decay);
+        size_t end = first->offset + first->count;
+        for (++p; p < graph->parameter_count; ++p) {
+            const rt_parameter *next = &graph->parameters[p];
+            if (rt_parameter_is_buffer(next))
+                continue;
+            if (decays(next, all_decay) != decay)
+                break;
+            end = next->offset + next->count;
+        }
+        rt_optimizer_span span = {
+            .values = update->parameters->values + first->offset,
+            .gradients = update->parameters->gradients + first->offset,
+            .count = end - first->offset,
+            .learning_rate = update->learning_rate,
+            .step = update->step,
+            .decay = decay,
+        };
+        for (size_t m = 0; m < optimizer->moments; ++m)
+            span.moments[m] = update->moments[m] + first->offset;
+        optimizer->update(settings, &span);
+    }
+}
+
+static void average(float *to, const float *from, size_t count, float decay)
+{
+#pragma omp simd
+    for (size_t i = 0; i < count; ++i)
+        to[i] = decay * to[i] + (1.0f - decay) * from[i];
+}
+
+rt_status rt_update_apply(rt_update *update, rt_error *err)
+{
+    const rt_train_recipe *recipe = update->recipe;
+    const rt_graph *graph = update->parameters->graph;
+    double norm = sqrt(sum_of_squares(update->parameters->gradients, graph->trained_floats));
+    if (!isfinite(norm))
+        return refuse_gradient(update, err);
+    clip(update, norm);
+    double epoch = (double)update->step / (double)update->steps_per_epoch;
+    update->learning_rate =
+        recipe->optimizer.optimizer->learning_rate(recipe->optimizer.settings) *
+        recipe->schedule.schedule->factor(recipe->schedule.settings, epoch, (double)recipe->epochs);
+    update_spans(update);
+    ++update->step;
+    ++update->parameters->version;
+    if (update->average) {
+        average(update->average->values, update->parameters->values, graph->trained_floats, (float)recipe->ema);
+        average(update->average->buffers, update->parameters->buffers, graph->buffer_floats, (float)recipe->ema);
+        ++update->average->version;
+    }
+    return RT_OK;
+}
+
+rt_parameters *rt_update_result(const rt_update *update)
+{
+    return update->average ? update->average : update->parameters;
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Writes nodes.txt and network.txt: what PyTorch computes in float64 for tests/check, and how far its float32 is from that.
+
+Run with Debian's python3-torch: python3 tests/golden/make_golden.py
+The values of losses and optimizers have scripts of their own: make_loss_golden.py and make_optim_golden.py.
+"""
+
+import pathlib
+
+import torch
+
+import network
+import nodes
+
+HEAD = """# Written by tests/golden/make_golden.py with PyTorch {version}; do not edit. A tensor is
+#   TAG NAME count scale norm projection float32-error samples...
+# where errors are relative to scale and samples are the whole tensor where it is small; filling.py says where otherwise.
+# TAG: output; into = gradient of a node's output; gradient, running, change = of a parameter or buffer.
+"""
+
+
+def write(name, lines):
+    text = HEAD.format(version=torch.__version__) + "\n".join(lines) + "\n"
+    pathlib.Path(__file__).with_name(name).write_text(text)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    write("nodes.txt", nodes.lines())
+    write("network.txt", network.lines())

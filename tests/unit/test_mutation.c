@@ -1,0 +1,147 @@
+/* Readers of files under fire: thousands of good files with a few bytes changed, or cut short. Each is refused in one
+ * line, or what is handed out lies within the file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "formats/npy.h"
+#include "formats/safetensors.h"
+#include "retort/random.h"
+
+enum { ROUNDS = 4000 };
+
+static char folder[] = "/tmp/retort-test-XXXXXX";
+static char path[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/file", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+/* Changes one to three bytes, in every other round among the first `header` ones: to what means something there, or by
+ * a flipped bit. One in four is cut. Returns the size that is left. */
+static size_t mutate(unsigned char *bytes, size_t size, size_t header, uint64_t round)
+{
+    static const char alphabet[] = "0123456789-.(){}[],:\"' <>|=bfiuTrueE\\\x80\xff";
+    const rt_key key = {.seed = 1, .index = round};
+    uint32_t draw = 0, changes = 1 + rt_random_below(&key, draw++, 3);
+    for (uint32_t change = 0; change < changes; ++change) {
+        size_t place = rt_random_below(&key, draw++, (uint32_t)(round % 2 ? header : size));
+        uint32_t with = rt_random_below(&key, draw++, 2 * sizeof alphabet);
+        bytes[place] = (unsigned char)(with < sizeof alphabet ? alphabet[with] : bytes[place] ^ 1 << with % 8);
+    }
+    bool cut = rt_random_below(&key, draw++, 4) == 0;
+    return cut ? rt_random_below(&key, draw, (uint32_t)size + 1) : size;
+}
+
+/* Whether the reader took the file, whose bytes are given, too; checks the message where it did not. */
+static bool open_safetensors(const unsigned char *file, size_t size)
+{
+    rt_error err = {0};
+    rt_tensors tensors;
+    if (rt_tensors_open(path, &tensors, &err) != RT_OK) {
+        assert_true(err.message[0] != '\0' && !strchr(err.message, '\n'));
+        return false;
+    }
+    size_t total = 0, bytes;
+    for (size_t i = 0; i < tensors.count; ++i) {
+        assert_true(rt_shape_bytes(&tensors.items[i].shape, rt_dtype_size(tensors.items[i].dtype), &bytes));
+        assert_ptr_equal(tensors.items[i].data, (const char *)tensors.items[0].data + total);
+        total += bytes;
+    }
+    assert_int_equal(8 + (size_t)file[0] + ((size_t)file[1] << 8) + total, size);
+    rt_tensors_close(&tensors);
+    return true;
+}
+
+static bool open_npy(const unsigned char *file, size_t size)
+{
+    rt_error err = {0};
+    rt_array array;
+    if (rt_npy_read(path, &array, &err) != RT_OK) {
+        assert_true(err.message[0] != '\0' && !strchr(err.message, '\n'));
+        return false;
+    }
+    size_t total, header = (file[6] == 1 ? 10u : 12u) + file[8] + ((size_t)file[9] << 8);
+    assert_true(rt_shape_bytes(&array.shape, rt_dtype_size(array.dtype), &total));
+    assert_true(header <= size && total % (size - header + (total == 0)) == 0 && total <= 8 * (size - header));
+    volatile unsigned char sum = 0;
+    for (size_t i = 0; i < total; ++i)
+        sum ^= ((unsigned char *)array.data)[i]; /* the sanitizer watches */
+    rt_array_free(&array);
+    return true;
+}
+
+static void fire(bool (*take)(const unsigned char *file, size_t size), size_t header)
+{
+    rt_bytes good;
+    assert_int_equal(rt_file_read(path, 100000, &good, NULL), RT_OK);
+    assert_true(header <= good.size);
+    unsigned char *bytes = malloc(good.size);
+    size_t taken = 0;
+    for (uint64_t round = 0; round < ROUNDS; ++round) {
+        memcpy(bytes, good.data, good.size);
+        size_t size = mutate(bytes, good.size, header, round);
+        FILE *file = fopen(path, "wb");
+        assert_int_equal(fwrite(bytes, 1, size, file), size);
+        fclose(file);
+        taken += take(bytes, size);
+    }
+    assert_true(taken > ROUNDS / 50 && taken < ROUNDS / 2);
+    free(bytes);
+    rt_bytes_free(&good);
+}
+
+static void safetensors_files(void **state)
+{
+    (void)state;
+    static const double data[8] = {1, 2, 3};
+    const rt_tensor tensors[] = {
+        {"layer.weight", RT_DTYPE_F32, {2, {2, 3}}, data},
+        {"odd", RT_DTYPE_U8, {1, {3}}, data},
+        {"steps", RT_DTYPE_I64, {0}, data},
+        {"empty", RT_DTYPE_F32, {2, {0, 5}}, NULL},
+        {"halves", RT_DTYPE_F16, {4, {1, 2, 1, 2}}, data},
+        {"doubles", RT_DTYPE_F64, {1, {8}}, data},
+    };
+    const rt_text_pair notes[] = {{"recipe", "a: \"b\"\n\tc: \u00e9\\"}};
+    assert_int_equal(rt_safetensors_write(path, tensors, 6, notes, 1, NULL), RT_OK);
+    fire(open_safetensors, 500);
+}
+
+static void npy_files(void **state)
+{
+    (void)state;
+    const int64_t data[6] = {1, 2, 3, 4, 5, 6};
+    assert_int_equal(rt_npy_write(path, RT_DTYPE_I64, &(rt_shape){2, {2, 3}}, data, NULL), RT_OK);
+    fire(open_npy, 80);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(safetensors_files),
+        cmocka_unit_test(npy_files),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
