@@ -44,9 +44,10 @@ const rt_command rt_command_eval = {
     .usage = "eval RUN_FOLDER | eval [--model NAME] --weights FILE --data READER:ROOT --split train|test "
              "[--mean a,b,c --std a,b,c] [--set key=value ...] [--logits out.npy] [--threads N] [--batch N] [--force]",
     .summary = "measure a network on a split: top-1, top-5 and cross-entropy",
-    .details = "Prints {\"top1\", \"top5\", \"cross_entropy\", \"images\"}: percent, percent, mean in nats, count.\n"
-               "Of a run's folder it takes best.safetensors and, unless --data names others, the test images of its "
-               "recipe.yaml.\n"
-               "\n" RT_REQUEST_DETAILS "  --logits FILE       write the logits, too: float32 [N, C], rows in file order",
+    .details =
+        "Prints {\"top1\", \"top5\", \"cross_entropy\", \"images\"}: percent, percent, mean in nats, count.\n"
+        "Of a run's folder it takes best.safetensors and, unless --data names others, the test images of its "
+        "recipe.yaml.\n"
+        "\n" RT_REQUEST_DETAILS "  --logits FILE       write the logits, too: float32 [N, C], rows in file order",
     .run = run,
 };

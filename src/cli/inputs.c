@@ -48,7 +48,8 @@ static rt_status name_reader(const char *data, source *from, rt_error *err)
     from->reader = rt_readers[item];
     from->root = data[length] == ':' && data[length + 1] ? data + length + 1 : NULL;
     if (from->reader->needs_root && !from->root)
-        return rt_fail(err, RT_ERROR_USAGE, "--data '%s': reader '%s' needs a folder, as in %s:FOLDER", data, name, name);
+        return rt_fail(err, RT_ERROR_USAGE, "--data '%s': reader '%s' needs a folder, as in %s:FOLDER", data, name,
+                       name);
     return RT_OK;
 }
 
@@ -92,8 +93,9 @@ static rt_status refuse_setting(const char *setting, const char *key, const char
             names[count++] = param->name;
     const char *nearest = rt_suggest(key, names, count);
     if (nearest)
-        return rt_fail(err, RT_ERROR_USAGE, "--set '%s': neither model '%s' nor reader '%s' has '%s'; did you mean '%s'?",
-                       setting, model, from->reader->name, key, nearest);
+        return rt_fail(err, RT_ERROR_USAGE,
+                       "--set '%s': neither model '%s' nor reader '%s' has '%s'; did you mean '%s'?", setting, model,
+                       from->reader->name, key, nearest);
     return rt_fail(err, RT_ERROR_USAGE,
                    "--set '%s': neither model '%s' nor reader '%s' has '%s'; 'retort help model/%s' and "
                    "'retort help dataset/%s' list what they have",
@@ -146,8 +148,8 @@ static rt_status set_normalization(const rt_request *request, const rt_pretraine
         return rt_fail(err, RT_ERROR_USAGE, "--mean has %zu values; images have at most %d channels",
                        request->mean.count, RT_MAX_CHANNELS);
     if (request->mean.count == 0 && !file->described)
-        return rt_fail(err, RT_ERROR_USAGE,
-                       "'%s' does not say how its images were normalised; --mean and --std must", file->path);
+        return rt_fail(err, RT_ERROR_USAGE, "'%s' does not say how its images were normalised; --mean and --std must",
+                       file->path);
     normalization->channels = request->mean.count ? request->mean.count : file->description.input.channels;
     for (size_t c = 0; c < normalization->channels; ++c) {
         bool given = request->mean.count > 0;
@@ -163,7 +165,8 @@ static rt_status open_images(const rt_request *request, const source *from, rt_i
     inputs->reader = from->reader;
     const rt_images *images = &inputs->images;
     if (images->count == 0 || images->count > UINT32_MAX)
-        return rt_fail(err, RT_ERROR_FORMAT, "the split has %zu images; it must have 1 to %u", images->count, UINT32_MAX);
+        return rt_fail(err, RT_ERROR_FORMAT, "the split has %zu images; it must have 1 to %u", images->count,
+                       UINT32_MAX);
     if (request->mean.count && request->mean.count != images->channels)
         return rt_fail(err, RT_ERROR_USAGE, "--mean and --std have %zu values; the images have %zu channels",
                        request->mean.count, images->channels);
@@ -199,8 +202,8 @@ rt_status rt_inputs_open(const rt_request *request, bool labelled, rt_inputs *in
     source from = {0};
     rt_pretrained file = {0};
     char *path = request->weights ? strdup(request->weights) : rt_path_join(request->folder, "best.safetensors");
-    rt_status status = path ? rt_pretrained_open(path, &file, err)
-                            : rt_fail(err, RT_ERROR_MEMORY, "cannot read weights: no memory");
+    rt_status status =
+        path ? rt_pretrained_open(path, &file, err) : rt_fail(err, RT_ERROR_MEMORY, "cannot read weights: no memory");
     if (status == RT_OK)
         status = open_all(request, labelled, &file, &from, inputs, err);
     if (status != RT_OK)

@@ -13,8 +13,8 @@ typedef struct rt_prediction {
 } rt_prediction;
 
 /* Opens what the request names and runs it, with progress on stderr. `labelled` wants labels that the network can be
- * measured by: the data must have as many classes. Everything is checked before the first image, the place for the logits
- * too, and nothing is written. On failure nothing stays allocated. */
+ * measured by: the data must have as many classes. Everything is checked before the first image, the place for the
+ * logits too, and nothing is written. On failure nothing stays allocated. */
 rt_status rt_prediction_make(const rt_command *command, const rt_request *request, bool labelled,
                              rt_prediction *prediction, rt_error *err);
 void rt_prediction_free(rt_prediction *prediction); /* accepts a zeroed struct */

@@ -1,27 +1,25 @@
 #include "cli/request.h"
 
 #include <getopt.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "recipe/recipe.h"
+#include "recipe/number.h"
 
 enum { MODEL, WEIGHTS, DATA, SPLIT, LOGITS, THREADS, BATCH, MEAN, STD, TEXTS, SET = TEXTS, FORCE };
 
-/* The texts of the options that may stand once, by their number; each is the name in long_options, too. */
+/* The texts of the options that may stand once, by their number, which is their place in long_options, too. */
 struct texts {
     const char *given[TEXTS];
 };
 
 static const struct option long_options[] = {
-    {"model", required_argument, NULL, MODEL},     {"weights", required_argument, NULL, WEIGHTS},
-    {"data", required_argument, NULL, DATA},       {"split", required_argument, NULL, SPLIT},
-    {"logits", required_argument, NULL, LOGITS},   {"threads", required_argument, NULL, THREADS},
-    {"batch", required_argument, NULL, BATCH},     {"mean", required_argument, NULL, MEAN},
-    {"std", required_argument, NULL, STD},         {"set", required_argument, NULL, SET},
-    {"force", no_argument, NULL, FORCE},           {0},
+    {"model", required_argument, NULL, MODEL},   {"weights", required_argument, NULL, WEIGHTS},
+    {"data", required_argument, NULL, DATA},     {"split", required_argument, NULL, SPLIT},
+    {"logits", required_argument, NULL, LOGITS}, {"threads", required_argument, NULL, THREADS},
+    {"batch", required_argument, NULL, BATCH},   {"mean", required_argument, NULL, MEAN},
+    {"std", required_argument, NULL, STD},       {"set", required_argument, NULL, SET},
+    {"force", no_argument, NULL, FORCE},         {0},
 };
 
 static int scan(const rt_command *command, int argc, char **argv, struct texts *texts, rt_request *request)
@@ -51,39 +49,54 @@ static int scan(const rt_command *command, int argc, char **argv, struct texts *
     return RT_EXIT_OK;
 }
 
-/* The options that are numbers, checked by the rules that recipes are checked by. */
-static const rt_param number_params[] = {
-    RT_INT(rt_request, threads, 0, 1, 1024, "compute threads"),
-    RT_INT(rt_request, batch, 0, 1, 65536, "images at once"),
-    RT_FLOAT_LIST(rt_request, mean, 0.0, 1.0, "mean of each channel, pixels in 0..1"),
-    RT_FLOAT_LIST(rt_request, std, 1e-6, 1.0, "standard deviation of each channel, pixels in 0..1"),
-    RT_PARAM_END,
-};
-
-static rt_status read_numbers(const struct texts *texts, rt_request *request, rt_error *err)
+/* A number within the bounds that recipes have for it; reported where it is not. */
+static bool read_number(const rt_command *command, const char *option, const char *text, bool whole, double minimum,
+                        double maximum, double *value)
 {
-    static const int numbers[] = {THREADS, BATCH, MEAN, STD};
-    enum { NUMBERS = sizeof numbers / sizeof *numbers };
-    char *values[NUMBERS] = {0};
-    size_t count = 0;
-    rt_status status = RT_OK;
-    for (size_t i = 0; i < NUMBERS && status == RT_OK; ++i) {
-        const char *text = texts->given[numbers[i]];
-        bool list = numbers[i] == MEAN || numbers[i] == STD;
-        if (!text)
-            continue;
-        if (asprintf(&values[count], list ? "%s=[%s]" : "%s=%s", long_options[numbers[i]].name, text) < 0) {
-            values[count] = NULL;
-            status = rt_fail(err, RT_ERROR_MEMORY, "no memory for options");
-        } else {
-            ++count;
+    int64_t integer;
+    rt_number_kind kind = rt_number_read(text, &integer, value);
+    if ((kind == RT_NUMBER_INTEGER || (kind == RT_NUMBER_REAL && !whole)) && *value >= minimum && *value <= maximum)
+        return true;
+    rt_command_misused(command, "--%s '%s': it must be %s from %s to %s", option, text,
+                       whole ? "an integer" : "a number", rt_number_show(minimum).text, rt_number_show(maximum).text);
+    return false;
+}
+
+static bool read_count(const rt_command *command, const struct texts *texts, int option, double most, int64_t *count)
+{
+    double value = 0.0;
+    const char *text = texts->given[option];
+    if (text && !read_number(command, long_options[option].name, text, true, 1.0, most, &value))
+        return false;
+    *count = (int64_t)value;
+    return true;
+}
+
+/* Numbers separated by commas. */
+static bool read_list(const rt_command *command, const struct texts *texts, int option, double minimum,
+                      rt_float_list *list)
+{
+    const char *name = long_options[option].name, *text = texts->given[option];
+    while (text) {
+        char item[64];
+        size_t length = strcspn(text, ",");
+        snprintf(item, sizeof item, "%.*s", (int)(length < sizeof item ? length : sizeof item), text);
+        if (list->count == RT_LIST_CAPACITY) {
+            rt_command_misused(command, "--%s has more than %d values", name, RT_LIST_CAPACITY);
+            return false;
         }
+        if (!read_number(command, name, item, false, minimum, 1.0, &list->values[list->count++]))
+            return false;
+        text = text[length] == ',' ? text + length + 1 : NULL;
     }
-    if (status == RT_OK)
-        status = rt_settings_parse("the options", number_params, (const char *const *)values, count, request, err);
-    for (size_t i = 0; i < count; ++i)
-        free(values[i]);
-    return status;
+    return true;
+}
+
+static bool read_numbers(const rt_command *command, const struct texts *texts, rt_request *request)
+{
+    return read_count(command, texts, THREADS, 1024.0, &request->threads) &&
+           read_count(command, texts, BATCH, 65536.0, &request->batch) &&
+           read_list(command, texts, MEAN, 0.0, &request->mean) && read_list(command, texts, STD, 1e-6, &request->std);
 }
 
 static int check_presence(const rt_command *command, bool takes_folder, const rt_request *request)
@@ -115,15 +128,14 @@ int rt_request_parse(const rt_command *command, int argc, char **argv, bool take
 {
     *request = (rt_request){0};
     struct texts texts = {0};
-    rt_error err = {0};
     int code = scan(command, argc, argv, &texts, request);
     if (code != RT_EXIT_OK)
         return code;
     int left = argc - optind;
     if (left > (takes_folder ? 1 : 0))
         return rt_command_misused(command, "unexpected argument '%s'", argv[optind + (takes_folder ? 1 : 0)]);
-    if (read_numbers(&texts, request, &err) != RT_OK)
-        return rt_command_failed(command, &err);
+    if (!read_numbers(command, &texts, request))
+        return RT_EXIT_USAGE;
     request->folder = left > 0 ? argv[optind] : NULL;
     request->model = texts.given[MODEL];
     request->weights = texts.given[WEIGHTS];

@@ -92,10 +92,9 @@ static void place_gradients(rt_plan *plan, struct places *places)
         for (size_t s = 0; s < node->source_count; ++s) {
             size_t source = (size_t)node->sources[s];
             bool wanted = plan->nodes[source].active;
-            /* Batch norm has nowhere to put what nobody reads but memory of its own. */
-            if (!wanted && node->kind != RT_NODE_BATCH_NORM)
+            if (!wanted)
                 continue;
-            int last = wanted ? rt_backward_step(plan, source) : written;
+            int last = rt_backward_step(plan, source);
             int *place = &places->diff[i][s];
             if (plan->kernels[i].shares_diff_src && s > 0 && places->diff[i][0] >= 0)
                 *place = places->diff[i][0];

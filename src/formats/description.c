@@ -62,8 +62,9 @@ void rt_description_write(const rt_description *description, rt_description_text
     write_list(description->std, channels, text->std, sizeof text->std);
     leave_c_locale(c, previous);
     const char *const values[RT_DESCRIPTION_PAIRS] = {
-        [MODEL] = description->model, [OPTIONS] = description->options, [INPUT] = text->input,
-        [CLASSES] = text->classes,    [MEAN] = text->mean,              [STD] = text->std,
+        [MODEL] = description->model, [OPTIONS] = description->options,
+        [INPUT] = text->input,        [CLASSES] = text->classes,
+        [MEAN] = text->mean,          [STD] = text->std,
     };
     for (size_t i = 0; i < RT_DESCRIPTION_PAIRS; ++i)
         text->pairs[i] = (rt_text_pair){keys[i], values[i]};

@@ -1,5 +1,5 @@
-/* What a network that Retort trained is, as text beside its weights: a file that carries it needs no further words to be
- * built and used. The keys, in a safetensors file's metadata:
+/* What a network that Retort trained is, as text beside its weights: a file that carries it needs no further words to
+ * be built and used. The keys, in a safetensors file's metadata:
  *
  *     retort.model    resnet20
  *     retort.options  width=1 shortcut=projection stem_bias=false
@@ -23,8 +23,8 @@ typedef struct rt_description {
     float mean[RT_DESCRIPTION_MAX_CHANNELS], std[RT_DESCRIPTION_MAX_CHANNELS];
 } rt_description;
 
-/* A description as metadata. `pairs` point into the struct itself and to the description's model and options, so it stays
- * where it was filled. */
+/* A description as metadata. `pairs` point into the struct itself and to the description's model and options, so it
+ * stays where it was filled. */
 typedef struct rt_description_text {
     char input[72], classes[24];
     char mean[16 * RT_DESCRIPTION_MAX_CHANNELS], std[16 * RT_DESCRIPTION_MAX_CHANNELS];

@@ -38,31 +38,15 @@ static int find_exactly(const rt_graph *graph, const char *name)
     return -1;
 }
 
-/* Where the part of a dotted name begins that starts with `word` ("shortcut."), or NULL. */
-static const char *find_part(const char *name, const char *word)
-{
-    for (const char *at = name; (at = strstr(at, word)); ++at)
-        if (at == name || at[-1] == '.')
-            return at;
-    return NULL;
-}
-
-/* Other projects' names of what is called `ours` here. */
+/* Other projects' names for parts of a network, and ours. */
 static const struct alias {
     const char *theirs, *ours;
-    bool first_only; /* only at the start of the name */
-} aliases[] = {{"linear.", "fc.", true}, {"shortcut.", "downsample.", false}};
+} aliases[] = {{"linear.", "fc."}, {"shortcut.", "downsample."}};
 
-static const char *find_alias(const struct alias *alias, const char *name)
-{
-    const char *at = find_part(name, alias->theirs);
-    return at && alias->first_only && at != name ? NULL : at;
-}
-
-static bool graph_uses(const rt_graph *graph, const struct alias *alias)
+static bool graph_uses(const rt_graph *graph, const char *part)
 {
     for (size_t i = 0; i < graph->parameter_count; ++i)
-        if (find_alias(alias, graph->parameters[i].name))
+        if (strstr(graph->parameters[i].name, part))
             return true;
     return false;
 }
@@ -72,9 +56,9 @@ static int find_parameter(const rt_graph *graph, const char *name)
 {
     int found = find_exactly(graph, name);
     for (size_t i = 0; found < 0 && i < sizeof aliases / sizeof *aliases; ++i) {
-        const char *at = find_alias(&aliases[i], name);
+        const char *at = strstr(name, aliases[i].theirs);
         char renamed[RT_NAME_CAPACITY];
-        if (!at || strlen(name) >= RT_NAME_CAPACITY || graph_uses(graph, &aliases[i]))
+        if (!at || strlen(name) >= RT_NAME_CAPACITY || graph_uses(graph, aliases[i].theirs))
             continue;
         int length = snprintf(renamed, sizeof renamed, "%.*s%s%s", (int)(at - name), name, aliases[i].ours,
                               at + strlen(aliases[i].theirs));
@@ -181,8 +165,8 @@ static rt_status settle(const account *a, const char *path, rt_error *err)
     size_t used = 0;
     for (int kind = 0; kind < KINDS; ++kind)
         if (a->counts[kind] > 0)
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s%zu %s: %s", used ? "; " : "",
-                                     a->counts[kind], kind_words[kind], a->names[kind]);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%zu %s: %s", used ? "; " : "", a->counts[kind],
+                                     kind_words[kind], a->names[kind]);
     if (used == 0)
         return RT_OK;
     return rt_fail(err, RT_ERROR_SHAPE, "weights '%s' do not fit the network: %s",
@@ -253,7 +237,7 @@ rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weight
             hints->channels = shape->dims[1];
         else if (strcmp(name, "conv1.bias") == 0)
             hints->stem_bias = true;
-        else if (find_part(name, "downsample.") || find_part(name, "shortcut."))
+        else if (strstr(name, "downsample.") || strstr(name, "shortcut."))
             hints->projection = true;
     }
     if (hints->classes == 0) {

@@ -6,10 +6,11 @@
 #include "graph/parameters.h"
 
 /* Copies every parameter and buffer of the graph out of the file's tensors by name. A leading "module." is
- * dropped, "linear.*" serves for "fc.*" and "shortcut.*" for "downsample.*" when the graph has no such names of its own;
+ * dropped, "linear.*" serves for "fc.*" and "shortcut.*" for "downsample.*" when the graph has no such names of its
+ * own;
  * "*.num_batches_tracked" and tensors that begin with "optimizer." or "ema." are passed over. What is missing,
- * unexpected, there twice or of another shape is counted in one error that names the first few of each kind. Weights that
- * are not finite are refused, too. After any error nothing has been copied. `path` is for messages. */
+ * unexpected, there twice or of another shape is counted in one error that names the first few of each kind. Weights
+ * that are not finite are refused, too. After any error nothing has been copied. `path` is for messages. */
 rt_status rt_weights_load(const rt_tensors *tensors, const char *path, rt_parameters *parameters, rt_error *err);
 
 /* The tensors of a network, to be written to a file: as many items as graph->parameter_count, borrowed from it. */
@@ -17,10 +18,10 @@ void rt_weights_list(const rt_parameters *parameters, rt_tensor *items);
 
 /* What a weights file says about the network in it. Unknown fields are 0. */
 typedef struct rt_weights_hints {
-    size_t classes;        /* outputs of the last linear layer */
-    size_t channels;       /* inputs of the first convolution, or 0 when there is none */
-    bool stem_bias;        /* the first convolution ("conv1") has a bias */
-    bool projection;       /* there are downsample (or shortcut) tensors */
+    size_t classes;  /* outputs of the last linear layer */
+    size_t channels; /* inputs of the first convolution, or 0 when there is none */
+    bool stem_bias;  /* the first convolution ("conv1") has a bias */
+    bool projection; /* there are downsample (or shortcut) tensors */
 } rt_weights_hints;
 
 /* Fails where the classes cannot be told (no "fc.weight" or "linear.weight" of two dimensions). */

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* Zero-initialise; the functions below add to it. The prediction for a sample is the class of its first largest logit;
- * its label's rank is the number of classes with a larger logit, or an equal one and a lower index. A sample with a logit
- * that is NaN or infinite is wrong by every count. */
+ * its label's rank is the number of classes with a larger logit, or an equal one and a lower index. A sample with a
+ * logit that is NaN or infinite is wrong by every count. */
 typedef struct rt_metrics {
     size_t samples;
     size_t top1, top5;        /* label's rank below 1, below 5 */

@@ -70,8 +70,7 @@ static bool is_default(const rt_param *param, const void *settings)
     return false;
 }
 
-rt_status rt_options_write(const rt_param *params, const void *settings, bool only_changed, char **text,
-                           rt_error *err)
+rt_status rt_options_write(const rt_param *params, const void *settings, bool only_changed, char **text, rt_error *err)
 {
     *text = NULL;
     for (const rt_param *param = params; param && param->name; ++param)

@@ -88,11 +88,11 @@ static rt_status check_described(const rt_pretrained *file, const rt_model_famil
 {
     rt_quote quote;
     rt_error inner = {0};
-    rt_status status = rt_settings_parse("'retort.options'", family->params, list->values, list->count, settings,
-                                         &inner);
+    rt_status status = rt_settings_parse(family->name, family->params, list->values, list->count, settings, &inner);
     if (status == RT_OK)
         return RT_OK;
-    return rt_fail(err, status == RT_ERROR_USAGE ? RT_ERROR_FORMAT : status, "cannot read the metadata of '%s': %s",
+    return rt_fail(err, status == RT_ERROR_USAGE ? RT_ERROR_FORMAT : status,
+                   "cannot read '%s': its metadata 'retort.options': %s",
                    rt_quote_text(&quote, file->path, strlen(file->path)), inner.message);
 }
 
@@ -132,8 +132,8 @@ static rt_status check(const rt_pretrained *file, const rt_pretrained_wish *wish
         return rt_fail(err, RT_ERROR_SHAPE, "'%s' is for images of %zu channels; these have %zu", path, channels,
                        wish->input.channels);
     if (wish->classes && file->hints.classes != wish->classes)
-        return rt_fail(err, RT_ERROR_SHAPE, "'%s' tells %zu classes apart; the data has %zu", path,
-                       file->hints.classes, wish->classes);
+        return rt_fail(err, RT_ERROR_SHAPE, "'%s' tells %zu classes apart; the data has %zu", path, file->hints.classes,
+                       wish->classes);
     return RT_OK;
 }
 

@@ -20,12 +20,12 @@ void rt_pretrained_close(rt_pretrained *file); /* accepts a zeroed struct */
 
 /* What is known about the network from elsewhere. */
 typedef struct rt_pretrained_wish {
-    const char *model;         /* variant; NULL: as the file says */
-    const void *settings;      /* the family's options: those that are not at their default win over the file's; or NULL */
+    const char *model;    /* variant; NULL: as the file says */
+    const void *settings; /* the family's options: those that are not at their default win over the file's; or NULL */
     const char *const *values; /* options as "key=value", which win over everything */
     size_t value_count;
-    rt_extent input;           /* of the images */
-    size_t classes;            /* that the data has; 0 for any */
+    rt_extent input; /* of the images */
+    size_t classes;  /* that the data has; 0 for any */
 } rt_pretrained_wish;
 
 /* Builds the network that the file holds and loads it; it has no gradients. Options that nobody gave are the file's
@@ -35,13 +35,14 @@ typedef struct rt_pretrained_wish {
 rt_status rt_pretrained_network(const rt_pretrained *file, const rt_pretrained_wish *wish, rt_network **network,
                                 rt_error *err);
 
-/* All of the above in one go, for a teacher: `settings` as in the wish (may be NULL), `input` with the data's classes. */
+/* All of the above in one go, for a teacher: `settings` as in the wish (may be NULL), `input` with the data's classes.
+ */
 rt_status rt_network_open(const char *variant, const void *settings, const char *path, const rt_model_input *input,
                           rt_network **network, rt_error *err);
 
-/* "width=1 shortcut=projection stem_bias=false": a description's options, every one of the table or `only_changed` those
- * that are not at their default. Allocated. Model families have no options that are strings; one would be an error. */
-rt_status rt_options_write(const rt_param *params, const void *settings, bool only_changed, char **text,
-                           rt_error *err);
+/* "width=1 shortcut=projection stem_bias=false": a description's options, every one of the table or `only_changed`
+ * those that are not at their default. Allocated. Model families have no options that are strings; one would be an
+ * error. */
+rt_status rt_options_write(const rt_param *params, const void *settings, bool only_changed, char **text, rt_error *err);
 
 #endif

@@ -92,7 +92,7 @@ def run(name, batch, training, dtype):
     loss.backward()
     tensors = {("output", "logits"): logits, ("output", "loss"): loss.reshape(1)}
     tensors.update({("gradient", name): tensor.grad for name, tensor in model.named_parameters()})
-    if training:
+    if name.startswith("images.train"):
         tensors.update({("running", name): tensor for name, tensor in state(model).items() if "running" in name})
     return tensors
 
@@ -126,18 +126,19 @@ def descent():
     programs part by 10 % within ten steps."""
     models = [filled(dtype, True) for dtype in (torch.float64, torch.float32)]
     optimizers = [torch.optim.SGD(model.parameters(), **SGD) for model in models]
-    tensors = {}, {}
+    losses, tensors = ([], []), ({}, {})
     for step in range(STEPS):
         name = safe_images(f"descent.{step}", DESCENT_BATCH, models)
         yield f"step {name}"
-        for model, optimizer, found in zip(models, optimizers, tensors):
+        for model, optimizer, path in zip(models, optimizers, losses):
             logits = model(images(name, DESCENT_BATCH, model.fc.weight.dtype))
             loss = F.cross_entropy(logits, filling.labels(name, DESCENT_BATCH, CLASSES))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            found["output", f"loss.{step}"] = loss.reshape(1)
-    for model, found in zip(models, tensors):
+            path.append(loss.detach())
+    for model, path, found in zip(models, losses, tensors):
+        found["output", "losses"] = torch.stack(path)
         for name, tensor in model.named_parameters():
             start = filling.parameter(name, tuple(tensor.shape))
             found["change", name] = tensor.double() - start.double()

@@ -1,0 +1,155 @@
+#include "train/rehearsal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "datasets/readers.h"
+#include "train/pretrained.h"
+
+/* Data without files: the synthetic reader, with the recipe's own settings where it names that reader. */
+static rt_status make_up_data(const rt_recipe *recipe, rt_run_data *data, rt_error *err)
+{
+    const rt_reader *reader = NULL;
+    for (size_t i = 0; i < rt_reader_count; ++i)
+        if (strcmp(rt_readers[i]->name, "synthetic") == 0)
+            reader = rt_readers[i];
+    if (!reader)
+        return rt_fail(err, RT_ERROR_USAGE, "this build has no reader 'synthetic'");
+    rt_recipe changed = *recipe;
+    void *settings = NULL;
+    if (recipe->data.reader != reader) {
+        settings = calloc(1, reader->settings_size);
+        if (!settings)
+            return rt_fail(err, RT_ERROR_MEMORY, "no memory for synthetic data");
+        rt_param_defaults(reader->params, settings);
+        const rt_param *classes = rt_param_find(reader->params, "classes");
+        const rt_param *samples = rt_param_find(reader->params, "samples");
+        *(int64_t *)(void *)((char *)settings + classes->offset) = 100;
+        *(int64_t *)(void *)((char *)settings + samples->offset) = 4 * recipe->train.batch;
+        changed.data.reader = reader;
+        changed.data.settings = settings;
+        changed.data.root = NULL;
+        changed.data.limit = 0;
+        changed.data.validation = 0.0;
+        changed.data.mean.count = changed.data.std.count = 0;
+        changed.data.augment = (rt_augment_recipe){.crop_pad = 4, .flip = true};
+    }
+    rt_status status = rt_run_data_open(&changed, data, err);
+    free(settings);
+    return status;
+}
+
+static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic, rt_error *err)
+{
+    const rt_network_recipe *teacher = &recipe->teacher;
+    const rt_model_input input = rt_run_data_input(&r->data);
+    if (!synthetic && teacher->weights) {
+        RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, &r->teacher, err));
+    } else {
+        RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, &r->teacher, err));
+        RT_TRY(rt_parameters_initialize(r->teacher->parameters, 1, err));
+    }
+    return rt_inference_new(engine, r->teacher->graph, r->teacher->parameters, 0, &r->teacher_inference, err);
+}
+
+static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic, rt_error *err)
+{
+    RT_TRY(synthetic ? make_up_data(recipe, &r->data, err) : rt_run_data_open(recipe, &r->data, err));
+    if (recipe->teacher.present)
+        RT_TRY(open_teacher(r, engine, recipe, synthetic, err));
+    const rt_model_input input = rt_run_data_input(&r->data);
+    RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));
+    RT_TRY(rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed, err));
+    RT_TRY(rt_step_open(&r->step,
+                        &(rt_step_options){.engine = engine,
+                                           .graph = r->student->graph,
+                                           .parameters = r->student->parameters,
+                                           .teacher = r->teacher_inference,
+                                           .losses = recipe->loss,
+                                           .loss_count = recipe->loss_count,
+                                           .train = &recipe->train,
+                                           .samples = r->data.train_count,
+                                           .seed = (uint64_t)recipe->seed},
+                        err));
+    RT_TRY(rt_run_data_train_loader(&r->data, r->step.batch, &r->loader, err));
+    rt_loader_seek(r->loader, 0, 0);
+    return RT_OK;
+}
+
+rt_status rt_rehearsal_open(rt_rehearsal *rehearsal, rt_engine *engine, const rt_recipe *recipe, bool synthetic,
+                            rt_error *err)
+{
+    *rehearsal = (rt_rehearsal){0};
+    rt_status status = open_all(rehearsal, engine, recipe, synthetic, err);
+    if (status != RT_OK)
+        rt_rehearsal_close(rehearsal);
+    return status;
+}
+
+void rt_rehearsal_close(rt_rehearsal *rehearsal)
+{
+    rt_loader_close(rehearsal->loader);
+    rt_step_close(&rehearsal->step);
+    rt_inference_free(rehearsal->teacher_inference);
+    rt_network_free(rehearsal->teacher);
+    rt_network_free(rehearsal->student);
+    rt_run_data_close(&rehearsal->data);
+    *rehearsal = (rt_rehearsal){0};
+}
+
+/* Whole batches, epoch after epoch. */
+static const rt_batch *next_whole_batch(rt_rehearsal *r)
+{
+    for (;;) {
+        const rt_batch *batch = rt_loader_next(r->loader);
+        if (batch && batch->count == r->step.batch)
+            return batch;
+        if (!batch)
+            rt_loader_seek(r->loader, ++r->epoch, 0);
+    }
+}
+
+rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, rt_rehearsal_times *times, rt_error *err)
+{
+    for (size_t i = 0; i < warm + count; ++i) {
+        double started = rt_seconds();
+        const rt_batch *batch = next_whole_batch(rehearsal);
+        double waited = rt_seconds() - started;
+        RT_TRY(rt_step_run(&rehearsal->step, batch, err));
+        const rt_step_times *t = &rehearsal->step.times;
+        if (i >= warm)
+            times[i - warm] = (rt_rehearsal_times){1e3 * waited, 1e3 * t->teacher, 1e3 * t->forward, 1e3 * t->loss,
+                                                   1e3 * t->backward, 1e3 * t->update, 1e3 * (rt_seconds() - started)};
+    }
+    return RT_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count)
+{
+    enum { PHASES = sizeof(rt_rehearsal_times) / sizeof(double) };
+    double medians[PHASES] = {0};
+    double *column = malloc((count + 1) * sizeof *column);
+    for (size_t phase = 0; column && phase < PHASES; ++phase) {
+        for (size_t i = 0; i < count; ++i)
+            column[i] = ((const double *)(const void *)&times[i])[phase];
+        qsort(column, count, sizeof *column, ascending);
+        medians[phase] = count % 2 ? column[count / 2] : 0.5 * (column[count / 2 - 1] + column[count / 2]);
+    }
+    free(column);
+    return (rt_rehearsal_times){medians[0], medians[1], medians[2], medians[3], medians[4], medians[5], medians[6]};
+}
+
+double rt_rehearsal_flops(const rt_rehearsal *rehearsal)
+{
+    double macs = 3.0 * (double)rt_graph_macs(rehearsal->student->graph);
+    if (rehearsal->teacher)
+        macs += (double)rt_graph_macs(rehearsal->teacher->graph);
+    return 2.0 * macs * (double)rehearsal->step.batch;
+}

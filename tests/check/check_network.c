@@ -1,0 +1,300 @@
+/* Whole networks against tests/golden/network.txt: names, shapes and costs of the CIFAR ResNets; resnet20's logits, loss and
+ * gradients in training and in evaluation, in a smaller last batch, and along ten steps of SGD. What float64 PyTorch found
+ * is the truth; the error allowed is twice that of PyTorch's float32 at the same numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/threads.h"
+#include "models/models.h"
+#include "optim/optim.h"
+#include "trial.h"
+
+enum { CLASSES = 100 };
+
+extern const rt_optimizer rt_optimizer_sgd;
+
+static const char *golden_path;
+
+static rt_graph *build(const char *name)
+{
+    _Alignas(max_align_t) unsigned char settings[256] = {0};
+    rt_error err = {0};
+    const rt_model_family *family = rt_model_find(name);
+    assert_non_null(family);
+    assert_true(family->settings_size <= sizeof settings);
+    rt_param_defaults(family->params, settings);
+    rt_graph *graph = rt_graph_new();
+    family->build(graph, name, settings, &(rt_model_input){32, 32, 3, CLASSES});
+    if (rt_graph_finish(graph, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    return graph;
+}
+
+/* Goes to the line that begins with these words. */
+static void seek(struct golden *golden, const char *first, const char *second)
+{
+    golden_open(golden, golden_path);
+    while (golden_next(golden))
+        if (golden_is(golden, first) && (!second || strcmp(golden_word(golden, 1), second) == 0))
+            return;
+    fail_msg("%s has no '%s %s'", golden_path, first, second ? second : "");
+}
+
+static void parameters_have_torchvisions_names_and_shapes(void **state)
+{
+    (void)state;
+    struct golden golden;
+    rt_graph *graph = NULL;
+    size_t parameter = 0, models = 0;
+    seek(&golden, "model", NULL);
+    do {
+        if (golden_is(&golden, "model")) {
+            assert_true(!graph || parameter == graph->parameter_count);
+            rt_graph_free(graph);
+            graph = build(golden_word(&golden, 1));
+            assert_int_equal(rt_graph_trained_count(graph), strtoull(golden_word(&golden, 2), NULL, 10));
+            assert_int_equal(rt_graph_macs(graph), strtoull(golden_word(&golden, 3), NULL, 10));
+            parameter = 0;
+            ++models;
+            continue;
+        }
+        if (!golden_is(&golden, "state"))
+            break;
+        assert_true(parameter < graph->parameter_count);
+        const rt_parameter *about = &graph->parameters[parameter++];
+        assert_string_equal(about->name, golden_word(&golden, 1));
+        assert_int_equal(about->shape.count, golden.word_count - 2);
+        for (size_t i = 0; i < about->shape.count; ++i)
+            assert_int_equal(about->shape.dims[i], strtoull(golden_word(&golden, 2 + i), NULL, 10));
+    } while (golden_next(&golden));
+    assert_int_equal(parameter, graph->parameter_count);
+    assert_int_equal(models, 4);
+    rt_graph_free(graph);
+    golden_close(&golden);
+}
+
+/* Mean cross-entropy in float64, and its gradient where the plan wants it. */
+static double cross_entropy(struct trial *trial, const char *labels)
+{
+    const float *logits = rt_plan_output(trial->plan);
+    float *gradient = rt_plan_output_gradient(trial->plan);
+    double loss = 0.0;
+    for (size_t n = 0; n < trial->batch; ++n, logits += CLASSES) {
+        size_t label = filling_word(labels, n) % CLASSES;
+        double largest = (double)logits[0], sum = 0.0;
+        for (size_t k = 1; k < CLASSES; ++k)
+            largest = fmax(largest, (double)logits[k]);
+        for (size_t k = 0; k < CLASSES; ++k)
+            sum += exp((double)logits[k] - largest);
+        loss += log(sum) + largest - (double)logits[label];
+        for (size_t k = 0; k < CLASSES && gradient; ++k) {
+            double share = exp((double)logits[k] - largest) / sum;
+            gradient[n * CLASSES + k] = (float)((share - (k == label ? 1.0 : 0.0)) / (double)trial->batch);
+        }
+    }
+    return loss / (double)trial->batch;
+}
+
+/* Twice PyTorch's error, and never less than the last bit of the largest value. As a whole, a tensor's errors may add up. */
+static size_t compare(const char *what, const struct golden_tensor *tensor, const float *values)
+{
+    struct golden_distance distance = golden_distance(tensor, values);
+    double allowed = fmax(2.0 * tensor->float32_error, (double)__FLT_EPSILON__);
+    bool close = distance.error <= allowed && distance.whole <= 1e-5 + allowed;
+    print_message("%-8s %-8s %-30s error %.2e, PyTorch float32 %.2e%s\n", what, tensor->tag, tensor->name, distance.error,
+                  tensor->float32_error, close ? "" : "  TOO FAR");
+    return close ? 0 : 1;
+}
+
+/* Runs the section of the golden file that belongs to the trial. Returns how many tensors are too far from PyTorch's. */
+static size_t run_section(struct trial *trial, const char *section)
+{
+    struct golden golden;
+    struct golden_tensor tensor;
+    size_t tensors = 0, far = 0;
+    const char *mode = trial_mode_name(trial->mode);
+    seek(&golden, "run", section);
+    assert_int_equal(trial->batch, golden_option(&golden, "batch", 0));
+    trial_fill_images(trial, golden_word(&golden, 2));
+    trial_forward(trial);
+    float loss = (float)cross_entropy(trial, golden_word(&golden, 2));
+    if (trial->mode != RT_MODE_FROZEN)
+        trial_backward(trial);
+    while (golden_next(&golden) && golden_tensor(&golden, &tensor)) {
+        bool is_loss = strcmp(tensor.name, "loss") == 0;
+        if (trial->mode == RT_MODE_FROZEN && strcmp(tensor.tag, "output") != 0)
+            continue;
+        far += compare(strcmp(section, "partial") == 0 ? section : mode, &tensor,
+                       is_loss ? &loss : trial_tensor(trial, &tensor));
+        ++tensors;
+    }
+    golden_close(&golden);
+    assert_true(tensors >= (trial->mode == RT_MODE_FROZEN ? 2 : 67));
+    return far;
+}
+
+static void training_is_as_exact_as_pytorch(void **state)
+{
+    (void)state;
+    rt_graph *graph = build("resnet20");
+    struct trial whole, partial;
+    trial_open(&whole, graph, 8, RT_MODE_TRAIN, NULL);
+    size_t far = run_section(&whole, "train");
+    trial_open(&partial, graph, 3, RT_MODE_TRAIN, whole.parameters);
+    far += run_section(&partial, "partial");
+    trial_close(&partial);
+    trial_close(&whole);
+    rt_graph_free(graph);
+    assert_int_equal(far, 0);
+}
+
+static void evaluation_is_as_exact_as_pytorch(void **state)
+{
+    (void)state;
+    rt_graph *graph = build("resnet20");
+    const rt_mode modes[] = {RT_MODE_EVAL, RT_MODE_FROZEN};
+    size_t far = 0;
+    for (size_t m = 0; m < 2; ++m) {
+        struct trial trial;
+        trial_open(&trial, graph, 8, modes[m], NULL);
+        far += run_section(&trial, "eval");
+        trial_close(&trial);
+    }
+    rt_graph_free(graph);
+    assert_int_equal(far, 0);
+}
+
+/* One update by SGD with the settings of tests/golden/network.py. The gaps between parameters are zero and stay so. */
+static void update(rt_parameters *parameters, float *velocities, int64_t step)
+{
+    _Alignas(max_align_t) unsigned char settings[256] = {0};
+    const struct {
+        const char *name;
+        double value;
+    } choices[] = {{"momentum", 0.9}, {"weight_decay", 5e-4}};
+    assert_true(rt_optimizer_sgd.settings_size <= sizeof settings);
+    rt_param_defaults(rt_optimizer_sgd.params, settings);
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; ++i)
+        memcpy(settings + rt_param_find(rt_optimizer_sgd.params, choices[i].name)->offset, &choices[i].value,
+               sizeof choices[i].value);
+    *(bool *)(settings + rt_param_find(rt_optimizer_sgd.params, "nesterov")->offset) = true;
+    rt_optimizer_sgd.update(settings, &(rt_optimizer_span){.values = parameters->values,
+                                                           .gradients = parameters->gradients,
+                                                           .moments = {velocities},
+                                                           .count = parameters->graph->trained_floats,
+                                                           .learning_rate = 0.02,
+                                                           .step = step,
+                                                           .decay = true});
+    ++parameters->version;
+}
+
+static void ten_steps_of_sgd_follow_pytorchs(void **state)
+{
+    (void)state;
+    enum { STEPS = 10 };
+    struct golden golden;
+    struct golden_tensor tensor;
+    struct trial trial;
+    float losses[STEPS];
+    size_t steps = 0, far = 0, tensors = 0;
+    rt_graph *graph = build("resnet20");
+    float *velocities = rt_aligned_zeros(graph->trained_floats * sizeof(float));
+    float *start = rt_aligned_zeros(graph->trained_floats * sizeof(float));
+    seek(&golden, "descent", NULL);
+    trial_open(&trial, graph, golden_option(&golden, "batch", 0), RT_MODE_TRAIN, NULL);
+    memcpy(start, trial.parameters->values, graph->trained_floats * sizeof(float));
+    for (; steps < STEPS && golden_next(&golden) && golden_is(&golden, "step"); ++steps) {
+        trial_fill_images(&trial, golden_word(&golden, 1));
+        trial_forward(&trial);
+        losses[steps] = (float)cross_entropy(&trial, golden_word(&golden, 1));
+        trial_backward(&trial);
+        update(trial.parameters, velocities, (int64_t)steps);
+    }
+    assert_int_equal(steps, STEPS);
+    for (size_t i = 0; i < graph->trained_floats; ++i) /* exact: both are near each other */
+        trial.parameters->values[i] -= start[i];
+    while (golden_next(&golden) && golden_tensor(&golden, &tensor)) {
+        far += compare("descent", &tensor, strcmp(tensor.name, "losses") == 0 ? losses : trial_tensor(&trial, &tensor));
+        ++tensors;
+    }
+    assert_true(tensors >= 66);
+    golden_close(&golden);
+    trial_close(&trial);
+    free(velocities);
+    free(start);
+    rt_graph_free(graph);
+    assert_int_equal(far, 0);
+}
+
+/* One training step from the filled parameters; the logits and gradients are copied out. */
+static void step_on(const rt_graph *graph, float *logits, float *gradients)
+{
+    struct trial trial;
+    trial_open(&trial, graph, 8, RT_MODE_TRAIN, NULL);
+    trial_fill_images(&trial, "images");
+    for (int repetition = 0; repetition < 2; ++repetition) {
+        trial_forward(&trial);
+        if (repetition > 0)
+            assert_memory_equal(logits, rt_plan_output(trial.plan), 8 * CLASSES * sizeof(float));
+        memcpy(logits, rt_plan_output(trial.plan), 8 * CLASSES * sizeof(float));
+        cross_entropy(&trial, "images");
+        trial_backward(&trial);
+        if (repetition > 0)
+            assert_memory_equal(gradients, trial.parameters->gradients, graph->trained_floats * sizeof(float));
+        memcpy(gradients, trial.parameters->gradients, graph->trained_floats * sizeof(float));
+    }
+    trial_close(&trial);
+}
+
+static void the_same_step_gives_the_same_bits(void **state)
+{
+    (void)state;
+    rt_graph *graph = build("resnet20");
+    float logits[2][8 * CLASSES];
+    float *gradients[2];
+    for (size_t i = 0; i < 2; ++i) {
+        gradients[i] = rt_aligned_zeros(graph->trained_floats * sizeof(float));
+        step_on(graph, logits[i], gradients[i]);
+    }
+    assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    assert_memory_equal(gradients[0], gradients[1], graph->trained_floats * sizeof(float));
+    rt_threads_start(1);
+    step_on(graph, logits[1], gradients[1]);
+    rt_threads_start(2);
+    size_t differ = 0;
+    for (size_t i = 0; i < graph->trained_floats; ++i)
+        differ += gradients[0][i] != gradients[1][i];
+    print_message("one thread and two: logits %s, %zu of %zu gradients differ in some bit\n",
+                  memcmp(logits[0], logits[1], sizeof logits[0]) == 0 ? "equal" : "differ", differ,
+                  graph->trained_floats);
+    free(gradients[0]);
+    free(gradients[1]);
+    rt_graph_free(graph);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s tests/golden/network.txt\n", argv[0]);
+        return EXIT_FAILURE;
+    }
+    golden_path = argv[1];
+    trial_engine();
+    print_message("%s, %s\n", rt_engine_version(), rt_engine_isa());
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameters_have_torchvisions_names_and_shapes),
+        cmocka_unit_test(training_is_as_exact_as_pytorch),
+        cmocka_unit_test(evaluation_is_as_exact_as_pytorch),
+        cmocka_unit_test(ten_steps_of_sgd_follow_pytorchs),
+        cmocka_unit_test(the_same_step_gives_the_same_bits),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    trial_engine_free();
+    return failed;
+}

@@ -1,0 +1,74 @@
+/* What both sides of a golden test compute for themselves: the numbers that fill images, weights and output gradients, and
+ * the places where a large tensor is sampled. The same as tests/golden/filling.py. */
+#ifndef RETORT_CHECK_FILLING_H
+#define RETORT_CHECK_FILLING_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "graph/parameters.h"
+
+enum { FILLING_SAMPLES = 32, FILLING_WHOLE = 100 };
+
+/* 32 random bits for element `index` of the tensor called `name`: FNV-1a of the name, then murmur3's finalizer. */
+static inline uint32_t filling_word(const char *name, size_t index)
+{
+    uint32_t word = 2166136261u;
+    for (const char *letter = name; *letter; ++letter)
+        word = (word ^ (unsigned char)*letter) * 16777619u;
+    word += (uint32_t)index * 0x9E3779B9u;
+    word = (word ^ word >> 16) * 0x85EBCA6Bu;
+    word = (word ^ word >> 13) * 0xC2B2AE35u;
+    return word ^ word >> 16;
+}
+
+/* A multiple of 2^-23 in [-1, 1), which float32 holds exactly. */
+static inline float filling_value(const char *name, size_t index)
+{
+    return (float)(filling_word(name, index) >> 8) / 8388608.0f - 1.0f;
+}
+
+static inline void filling_values(const char *name, float *values, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        values[i] = filling_value(name, i);
+}
+
+/* Weights about as large as PyTorch's initialisation makes them, norms near the identity. */
+static inline void filling_parameter(const rt_parameter *about, float *values)
+{
+    float middle = 0.0f, width = 0.25f;
+    if (about->shape.count > 1) {
+        double variance_times_3 = about->shape.count == 4 ? 6.0 : 1.0; /* of He's for convolutions, of torch.nn.Linear's */
+        width = (float)sqrt(variance_times_3 / (double)(about->count / about->shape.dims[0]));
+    } else if (about->kind == RT_PARAMETER_RUNNING_VAR) {
+        middle = 4.0f;
+        width = 1.0f;
+    } else if (about->kind == RT_PARAMETER_NORM_WEIGHT) {
+        middle = 1.0f;
+    }
+    for (size_t i = 0; i < about->count; ++i)
+        values[i] = middle + width * filling_value(about->name, i);
+}
+
+static inline void filling_parameters(rt_parameters *parameters)
+{
+    for (size_t i = 0; i < parameters->graph->parameter_count; ++i)
+        filling_parameter(&parameters->graph->parameters[i], rt_parameter_values(parameters, (int)i));
+    ++parameters->version;
+}
+
+/* How many elements of a tensor a golden file holds, and which the i-th of them is. */
+static inline size_t filling_sample_count(size_t count)
+{
+    return count <= FILLING_WHOLE ? count : FILLING_SAMPLES;
+}
+
+static inline size_t filling_position(const char *name, size_t count, size_t i)
+{
+    return count <= FILLING_WHOLE ? i : filling_word(name, i) % count;
+}
+
+#endif

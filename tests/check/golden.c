@@ -1,0 +1,183 @@
+#include "golden.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Noreturn void wrong(const struct golden *golden, const char *what)
+{
+    fprintf(stderr, "%s:%zu: %s\n", golden->path, golden->line_number, what);
+    exit(EXIT_FAILURE);
+}
+
+void golden_open(struct golden *golden, const char *path)
+{
+    *golden = (struct golden){.path = path, .file = fopen(path, "r")};
+    if (!golden->file)
+        wrong(golden, "cannot be opened");
+}
+
+void golden_close(struct golden *golden)
+{
+    fclose(golden->file);
+    free(golden->line);
+    *golden = (struct golden){0};
+}
+
+bool golden_next(struct golden *golden)
+{
+    do {
+        if (getline(&golden->line, &golden->line_capacity, golden->file) < 0)
+            return false;
+        ++golden->line_number;
+        golden->word_count = 0;
+        char *rest = golden->line;
+        if (*rest == '#')
+            continue;
+        for (char *word = strtok_r(rest, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
+            if (golden->word_count == GOLDEN_WORDS)
+                wrong(golden, "too many words");
+            golden->words[golden->word_count++] = word;
+        }
+    } while (golden->word_count == 0);
+    return true;
+}
+
+bool golden_is(const struct golden *golden, const char *word)
+{
+    return strcmp(golden->words[0], word) == 0;
+}
+
+const char *golden_word(const struct golden *golden, size_t place)
+{
+    if (place >= golden->word_count)
+        wrong(golden, "a word is missing");
+    return golden->words[place];
+}
+
+static double number(const struct golden *golden, size_t place)
+{
+    const char *word = golden_word(golden, place);
+    char *end;
+    double value = strtod(word, &end);
+    if (end == word || *end != '\0')
+        wrong(golden, "this is not a number");
+    return value;
+}
+
+size_t golden_option(const struct golden *golden, const char *key, size_t absent)
+{
+    size_t length = strlen(key);
+    for (size_t i = 1; i < golden->word_count; ++i)
+        if (strncmp(golden->words[i], key, length) == 0 && golden->words[i][length] == '=')
+            return strtoul(golden->words[i] + length + 1, NULL, 10);
+    return absent;
+}
+
+bool golden_tensor(const struct golden *golden, struct golden_tensor *tensor)
+{
+    static const char *const tags[] = {"output", "into", "gradient", "running", "change"};
+    enum { FIRST_SAMPLE = 7 };
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; ++i) {
+        if (!golden_is(golden, tags[i]))
+            continue;
+        *tensor = (struct golden_tensor){.count = (size_t)number(golden, 2),
+                                         .scale = number(golden, 3),
+                                         .norm = number(golden, 4),
+                                         .projection = number(golden, 5),
+                                         .float32_error = number(golden, 6)};
+        snprintf(tensor->tag, sizeof tensor->tag, "%s", tags[i]);
+        snprintf(tensor->name, sizeof tensor->name, "%s", golden_word(golden, 1));
+        size_t samples = filling_sample_count(tensor->count);
+        if (golden->word_count != FIRST_SAMPLE + samples)
+            wrong(golden, "the samples are too few or too many");
+        for (size_t k = 0; k < samples; ++k)
+            tensor->samples[k] = number(golden, FIRST_SAMPLE + k);
+        return true;
+    }
+    return false;
+}
+
+static rt_window window(const struct golden *golden)
+{
+    return (rt_window){
+        .channels = golden_option(golden, "channels", 0),
+        .kernel = golden_option(golden, "kernel", 0),
+        .stride = golden_option(golden, "stride", 0),
+        .padding = golden_option(golden, "padding", 0),
+        .dilation = golden_option(golden, "dilation", 0),
+        .groups = golden_option(golden, "groups", 0),
+        .bias = golden_option(golden, "bias", 0) != 0,
+    };
+}
+
+bool golden_layer(const struct golden *golden, rt_graph *graph)
+{
+    int sources[RT_MAX_SOURCES], source;
+    size_t count = 0;
+    for (size_t i = 2; i < golden->word_count && count < RT_MAX_SOURCES; ++i)
+        if (!strchr(golden->words[i], '='))
+            sources[count++] = rt_graph_find(graph, golden->words[i]);
+    source = count > 0 ? sources[0] : -1;
+    const char *name = golden->word_count > 1 ? golden->words[1] : "";
+    if (golden_is(golden, "input"))
+        rt_graph_input(graph, golden_option(golden, "height", 0), golden_option(golden, "width", 0),
+                       golden_option(golden, "channels", 0));
+    else if (golden_is(golden, "convolution"))
+        rt_graph_convolution(graph, name, source, window(golden));
+    else if (golden_is(golden, "batch_norm"))
+        rt_graph_batch_norm(graph, name, source);
+    else if (golden_is(golden, "relu"))
+        rt_graph_relu(graph, name, source);
+    else if (golden_is(golden, "relu6"))
+        rt_graph_relu6(graph, name, source);
+    else if (golden_is(golden, "add"))
+        rt_graph_add(graph, name, source, count > 1 ? sources[1] : -1);
+    else if (golden_is(golden, "max_pool"))
+        rt_graph_max_pool(graph, name, source, window(golden));
+    else if (golden_is(golden, "average_pool"))
+        rt_graph_average_pool(graph, name, source, window(golden));
+    else if (golden_is(golden, "global_average_pool"))
+        rt_graph_global_average_pool(graph, name, source);
+    else if (golden_is(golden, "linear"))
+        rt_graph_linear(graph, name, source, golden_option(golden, "features", 0), golden_option(golden, "bias", 0) != 0);
+    else if (golden_is(golden, "flatten"))
+        rt_graph_flatten(graph, name, source);
+    else if (golden_is(golden, "concat"))
+        rt_graph_concat(graph, name, sources, count);
+    else if (golden_is(golden, "channel_slice"))
+        rt_graph_channel_slice(graph, name, source, golden_option(golden, "first", 0), golden_option(golden, "count", 0));
+    else if (golden_is(golden, "channel_shuffle"))
+        rt_graph_channel_shuffle(graph, name, source, golden_option(golden, "groups", 0));
+    else if (golden_is(golden, "subsample"))
+        rt_graph_subsample(graph, name, source, golden_option(golden, "stride", 0), golden_option(golden, "channels", 0));
+    else
+        return false;
+    if (graph->error.status != RT_OK)
+        wrong(golden, graph->error.message);
+    return true;
+}
+
+struct golden_distance golden_distance(const struct golden_tensor *tensor, const float *values)
+{
+    struct golden_distance distance = {0};
+    double squares = 0.0, projection = 0.0;
+    for (size_t i = 0; i < tensor->count; ++i) {
+        double value = (double)values[i];
+        squares += value * value;
+        projection += filling_word("projection", i) >> 31 ? -value : value;
+    }
+    for (size_t i = 0; i < filling_sample_count(tensor->count); ++i) {
+        double value = (double)values[filling_position(tensor->name, tensor->count, i)];
+        double error = fabs(value - tensor->samples[i]);
+        distance.error = fmax(error, distance.error);
+    }
+    /* A NaN anywhere in the tensor is in the norm. */
+    double norm = fabs(sqrt(squares) - tensor->norm), shift = fabs(projection - tensor->projection);
+    distance.whole = shift > norm ? shift : norm;
+    if (tensor->scale > 0.0) {
+        distance.error /= tensor->scale;
+        distance.whole /= tensor->norm > tensor->scale ? tensor->norm : tensor->scale;
+    }
+    return distance;
+}
