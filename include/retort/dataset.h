@@ -2,7 +2,8 @@
  *
  * A reader opens a folder (or nothing at all, as `synthetic` does) and hands out whole images as bytes in
  * height x width x channel order, and their labels. It does not augment, shuffle, normalise or split:
- * that is the loader's, and is the same for every reader. */
+ * that is the loader's, and is the same for every reader. datasets/synthetic.c is a complete example without files,
+ * datasets/idx.c one with them. */
 #ifndef RETORT_DATASET_H
 #define RETORT_DATASET_H
 
@@ -21,7 +22,7 @@ typedef enum rt_split { RT_SPLIT_TRAIN, RT_SPLIT_TEST } rt_split;
 /* One split, whole and in file order. Filled by the reader's open(), released by its close(). */
 typedef struct rt_images {
     size_t count;
-    size_t height, width, channels;  /* the same for every image */
+    size_t height, width, channels;  /* the same for every image; the loader takes up to 16 channels */
     size_t classes;
     const uint8_t *pixels;           /* [count, height, width, channels], 0..255 */
     const int64_t *labels;           /* [count], each in [0, classes) */
@@ -33,10 +34,11 @@ typedef struct rt_reader {
     const char *summary;       /* one line for `retort list datasets` */
     const char *files;         /* which files it looks for below root, for `retort help` */
     bool needs_root;           /* the recipe must give `root` */
-    const rt_param *params;    /* what a recipe may set beside `root`; NULL for none */
-    size_t settings_size;      /* of the struct that the parameters are written into */
+    const rt_param *params;    /* what a recipe may set beside `root`; ends in RT_PARAM_END; NULL for none */
+    size_t settings_size;      /* of the struct that the parameters are written into, in bytes */
 
-    /* Reads one split; only that split's files need exist. `root` is NULL when it was not given.
+    /* Reads one split; only that split's files need exist. `settings` is that struct, borrowed for the call; `root` is
+     * NULL when it was not given. What *images points to is the reader's, and stays until close().
      * Everything in the files is hostile: sizes are checked before they are believed, labels are range-checked,
      * and the error names the file and the place. On failure *images is left zeroed and nothing stays allocated.
      * `seed` is the recipe's, for readers that make their data up. */

@@ -33,8 +33,8 @@ typedef struct rt_error {
     char message[1024];
 } rt_error;
 
-/* Writes the sentence into `err` (which may be NULL) and returns `status`, so that
- * `return rt_fail(err, RT_ERROR_SHAPE, "...")` is the whole error path. */
+/* Writes the sentence into `err` (which may be NULL), in place of an earlier one and cut to what message[] holds, and
+ * returns `status`, so that `return rt_fail(err, RT_ERROR_SHAPE, "...")` is the whole error path. */
 rt_status rt_fail(rt_error *err, rt_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -16,8 +16,9 @@
 extern "C" {
 #endif
 
-/* log_probabilities[k] = log softmax(logits / temperature)[k], exact where softmax itself underflows to zero.
- * All are NaN when any of the logits is not finite. */
+/* log_probabilities[k] = log softmax(logits / temperature)[k] of one sample, exact where softmax itself underflows to
+ * zero. Both are [classes], classes >= 1, temperature > 0; log_probabilities is overwritten. All of it is NaN when any
+ * of the logits is not finite. */
 static inline void rt_log_softmax(const float *logits, size_t classes, double temperature, double *log_probabilities)
 {
     float largest = logits[0], poison = 0.0f;
@@ -35,7 +36,7 @@ static inline void rt_log_softmax(const float *logits, size_t classes, double te
         log_probabilities[k] -= log_sum;
 }
 
-/* The mean of one loss per sample, added up in their order, so that its bits do not depend on the threads. */
+/* The mean of losses [samples], samples >= 1, added up in order, so that its bits do not depend on the threads. */
 static inline double rt_batch_mean(const double *losses, size_t samples)
 {
     double sum = 0.0;
@@ -44,7 +45,7 @@ static inline double rt_batch_mean(const double *losses, size_t samples)
     return sum / (double)samples;
 }
 
-/* Every label must be a class. `loss` is the loss's name, for the message. */
+/* Each of labels [samples] must be in [0, classes). `loss` is the loss's name, for the message. */
 static inline rt_status rt_labels_check(const char *loss, const int64_t *labels, size_t samples, size_t classes,
                                         rt_error *err)
 {

@@ -7,10 +7,11 @@
  * Life of a loss term:
  *   1. storage of state_size bytes is zeroed and the parameters are written into it;
  *   2. init() checks the parameters against each other;
- *   3. plan() sees the shapes and books scratch memory;
+ *   3. plan() sees the shapes and books scratch memory; it comes again whenever the shapes change, as they do for an
+ *      epoch's last, shorter batch, so it keeps nothing in the state that a second call would spoil;
  *   4. run() is called once per step: it adds the gradient of weight * loss to each differentiable port and
  *      returns the loss itself at weight 1;
- *   5. done() releases what init() acquired.
+ *   5. done() releases what init() acquired; it is not called where init() failed.
  *
  * run() allocates nothing, gives the same bits for any number of threads (use rt_parallel_rows),
  * and evaluates in double what is small: losses on logits are checked by finite differences to 1e-6.
@@ -51,13 +52,13 @@ typedef struct rt_shape {
     size_t dims[RT_MAX_DIMS];
 } rt_shape;
 
-/* What plan() may book. Sizes in bytes; memory is 64-byte aligned and handed to every run(). */
+/* What plan() sees and books. The memory is 64-byte aligned and handed to every run(). */
 typedef struct rt_loss_plan {
     const rt_shape *shapes;  /* one per port; count 0 when an optional port is absent */
-    size_t scratch_bytes;    /* set by plan(): undefined contents at the start of each run() */
+    size_t scratch_bytes;    /* set by plan(), 0 before; contents are undefined at the start of each run() */
 } rt_loss_plan;
 
-/* One port during run(). Exactly one of `values` and `indices` is set. */
+/* One port during run(). Exactly one of `values` and `indices` is set; neither is where an optional port is absent. */
 typedef struct rt_port_data {
     rt_shape shape;
     const float *values;
@@ -68,8 +69,8 @@ typedef struct rt_port_data {
 typedef struct rt_loss_io {
     rt_port_data ports[RT_LOSS_MAX_PORTS];  /* in the order of the descriptor's ports */
     double weight;                          /* multiplies the gradient, not the returned loss */
-    void *scratch;
-    int64_t step;                           /* optimizer steps taken before this one */
+    void *scratch;                          /* at least what the latest plan() asked for */
+    int64_t step;                           /* optimizer steps taken before this one; 0 outside training */
 } rt_loss_io;
 
 typedef struct rt_loss {
@@ -81,9 +82,9 @@ typedef struct rt_loss {
     const rt_port *ports;
     size_t port_count;
     const rt_param *params;      /* ends in RT_PARAM_END; NULL for none */
-    size_t state_size;           /* of the struct that the parameters are written into */
+    size_t state_size;           /* of the struct that the parameters are written into, in bytes */
 
-    /* Each may be NULL except run. */
+    /* Each may be NULL except run, which overwrites *loss. `state` is that struct, the loss's own from init() on. */
     rt_status (*init)(void *state, rt_error *err);
     rt_status (*plan)(void *state, rt_loss_plan *plan, rt_error *err);
     rt_status (*run)(void *state, const rt_loss_io *io, double *loss, rt_error *err);

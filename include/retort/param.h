@@ -25,13 +25,13 @@ extern "C" {
 #endif
 
 typedef enum rt_param_type {
-    RT_PARAM_INT,        /* int64_t */
+    RT_PARAM_INT,        /* int64_t; ranges and defaults are doubles, so keep them within 2^53 */
     RT_PARAM_FLOAT,      /* double, finite */
     RT_PARAM_BOOL,       /* bool; true and false are the only spellings */
     RT_PARAM_ENUM,       /* int: index into `choices` */
     RT_PARAM_STRING,     /* const char *, owned by the recipe; NULL when absent and default_string is NULL */
-    RT_PARAM_INT_LIST,   /* rt_int_list; each item within [minimum, maximum] */
-    RT_PARAM_FLOAT_LIST  /* rt_float_list; each item within [minimum, maximum] */
+    RT_PARAM_INT_LIST,   /* rt_int_list: up to RT_LIST_CAPACITY items, each within [minimum, maximum] */
+    RT_PARAM_FLOAT_LIST  /* rt_float_list: likewise */
 } rt_param_type;
 
 enum { RT_LIST_CAPACITY = 32 };
@@ -58,6 +58,7 @@ typedef struct rt_param {
     bool required;                /* no default: absence is an error */
 } rt_param;
 
+/* T is the owner's struct, f the field and with it the key, def the default, lo and hi the range, text the help. */
 #define RT_INT(T, f, def, lo, hi, text) \
     { #f, text, RT_PARAM_INT, offsetof(T, f), (double)(def), (double)(lo), (double)(hi), NULL, NULL, false }
 #define RT_FLOAT(T, f, def, lo, hi, text) \
@@ -80,7 +81,7 @@ typedef struct rt_param {
 /* Writes every default of `params` into `target`. `params` may be NULL. */
 void rt_param_defaults(const rt_param *params, void *target);
 
-/* The parameter of that name, or NULL. */
+/* The parameter of that name, or NULL. `params` may be NULL. */
 const rt_param *rt_param_find(const rt_param *params, const char *name);
 
 #ifdef __cplusplus

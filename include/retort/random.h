@@ -12,36 +12,40 @@
 extern "C" {
 #endif
 
-/* What the numbers are for. Streams never share draws. */
+/* What the numbers are for. Streams never share draws while epochs are below 2^24. */
 typedef enum rt_stream {
     RT_STREAM_INIT = 1,      /* parameter initialisation; index = parameter number */
     RT_STREAM_SHUFFLE,       /* permutation of an epoch */
-    RT_STREAM_AUGMENT,       /* index = sample */
-    RT_STREAM_DROPOUT,       /* index = step, draw = element */
+    RT_STREAM_AUGMENT,       /* index = sample; draws 0 to 2 are row, column and flip */
+    RT_STREAM_DROPOUT,       /* epoch = layer, index = step, draw = element */
     RT_STREAM_SPLIT,         /* train/validation split */
-    RT_STREAM_SYNTHETIC      /* made-up data; index = sample */
+    RT_STREAM_SYNTHETIC      /* made-up data; epoch = what is made, index = sample or class */
 } rt_stream;
 
+/* Names one sequence. Fields that a stream has no use for are 0. */
 typedef struct rt_key {
     uint64_t seed;
-    uint32_t stream;
-    uint32_t epoch;
+    uint32_t stream;         /* an rt_stream */
+    uint32_t epoch;          /* from 0 */
     uint64_t index;
 } rt_key;
 
 /* Four independent uniform 32-bit words: block number `block` of the sequence that belongs to `key`. */
 void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4]);
 
-/* A 32-bit word: element `draw` of the sequence. */
+/* A 32-bit word: element `draw` of the sequence, word draw % 4 of block draw / 4. draw < 2^34. */
 uint32_t rt_random_word(const rt_key *key, uint64_t draw);
 
-/* Uniform in [0, bound), bound > 0, from 64 random bits: no value's chance is off by more than 2^-32 of itself. */
+/* The next two functions use up block `draw` whole: draw d shares its bits with words 4 d to 4 d + 3. Under one key,
+ * keep to one function or to different blocks.
+ *
+ * Uniform in [0, bound), bound > 0, from 64 random bits: no value's chance is off by more than 2^-32 of itself. */
 uint32_t rt_random_below(const rt_key *key, uint32_t draw, uint32_t bound);
 
 /* Uniform in [0, 1), 53 bits. */
 double rt_random_uniform(const rt_key *key, uint32_t draw);
 
-/* Standard normal variates 0..count-1 of the sequence (Box-Muller). */
+/* Standard normal variates 0..count-1 of the sequence (Box-Muller), two from each block. */
 void rt_random_normal(const rt_key *key, double *values, size_t count);
 
 /* A permutation of 0..count-1 (Fisher-Yates, from the end). count < 2^32. */

@@ -10,7 +10,8 @@
 
 rt_status rt_file_read(const char *path, size_t limit, rt_bytes *bytes, rt_error *err)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a pipe without a writer must be refused, not waited for. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return rt_fail(err, RT_ERROR_FILE, "cannot open '%s': %s", path, strerror(errno));
     unsigned char *data = NULL;

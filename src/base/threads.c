@@ -1,6 +1,8 @@
 #include "base/threads.h"
 
 #include <omp.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -35,6 +37,15 @@ int rt_threads_start(int threads)
 int rt_threads_count(void)
 {
     return omp_get_max_threads();
+}
+
+void rt_threads_spin_briefly(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
+        return;
+    /* About 0.1 ms where a pause takes 140 cycles, less elsewhere: longer than a parallel region's usual imbalance. */
+    if (setenv("GOMP_SPINCOUNT", "2000", 1) == 0)
+        execv("/proc/self/exe", argv);
 }
 
 void rt_parallel_rows(size_t rows, void (*body)(void *context, size_t row), void *context)

@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#define COMMAND(name) &rt_command_##name,
 const rt_command *const rt_commands[] = {
-    &rt_command_train, &rt_command_eval, &rt_command_predict, &rt_command_check,   &rt_command_bench,
-    &rt_command_loss,  &rt_command_list, &rt_command_help,    &rt_command_version,
+#include "src/cli/commands.inc"
 };
+#undef COMMAND
 const unsigned long rt_command_count = sizeof rt_commands / sizeof *rt_commands;
 
 const rt_command *rt_command_find(const char *name)

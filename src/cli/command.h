@@ -1,4 +1,4 @@
-/* The commands of `retort`: one file each, listed once in commands[] of main.c. */
+/* The commands of `retort`: one file each, listed once in src/cli/meson.build. */
 #ifndef RETORT_CLI_COMMAND_H
 #define RETORT_CLI_COMMAND_H
 
@@ -20,10 +20,12 @@ typedef struct rt_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
 } rt_command;
 
-extern const rt_command rt_command_train, rt_command_eval, rt_command_predict, rt_command_check, rt_command_list,
-    rt_command_help, rt_command_loss, rt_command_bench, rt_command_version;
+/* rt_command_NAME for each name in src/cli/meson.build. */
+#define COMMAND(name) extern const rt_command rt_command_##name;
+#include "src/cli/commands.inc"
+#undef COMMAND
 
-extern const rt_command *const rt_commands[]; /* all of the above, in the order of the help */
+extern const rt_command *const rt_commands[]; /* all of them, in the order of the help */
 extern const unsigned long rt_command_count;
 
 /* The command of that name, or NULL. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "base/threads.h"
 #include "cli/command.h"
 
 static int unknown(const char *word)
@@ -57,6 +58,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    rt_threads_spin_briefly(argv);
     /* Nobody reading our output any more must not end a training run; writes to stdout then fail, as seen below. */
     signal(SIGPIPE, SIG_IGN);
     int code = dispatch(argc, argv);

@@ -87,51 +87,44 @@ static rt_status print_table(const rt_outcome outcomes[RT_OUTCOMES], rt_error *e
     return status;
 }
 
-static rt_status run_pipeline(const rt_recipe *recipe, const char *folder, bool resume, rt_error *err)
+/* The folder of the run: a new one with its recipe, or the one to go on in. Allocated. */
+static rt_status prepare_folder(const struct arguments *arguments, const rt_recipe *recipe, char **folder, rt_error *err)
 {
+    if (!arguments->resume) {
+        RT_TRY(rt_run_folder_make(arguments->out, arguments->recipe, folder, err));
+        return write_recipe(*folder, recipe, err);
+    }
+    *folder = strdup(arguments->resume);
+    return *folder ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for the name of the run folder");
+}
+
+/* The folder comes last: a recipe whose data or weights cannot be had leaves nothing behind. */
+static int execute(const struct arguments *arguments, const rt_recipe *recipe)
+{
+    rt_error err = {0};
     rt_engine *engine = NULL;
+    rt_pipeline pipeline = {0};
     rt_outcome outcomes[RT_OUTCOMES];
+    char *folder = NULL;
     rt_threads_start((int)recipe->threads);
-    rt_status status = rt_engine_new(&engine, err);
+    rt_status status = rt_engine_new(&engine, &err);
     if (status == RT_OK)
-        status = rt_pipeline_run(&(rt_pipeline){.engine = engine,
-                                                .recipe = recipe,
-                                                .folder = folder,
-                                                .resume = resume,
-                                                .stop = rt_interrupt_watch()},
-                                 outcomes, err);
+        status = rt_pipeline_open(&pipeline, engine, recipe, &err);
     if (status == RT_OK)
-        status = print_table(outcomes, err);
+        status = prepare_folder(arguments, recipe, &folder, &err);
+    if (status == RT_OK)
+        status = rt_pipeline_run(&pipeline, folder, arguments->resume != NULL, rt_interrupt_watch(), outcomes, &err);
+    if (status == RT_OK)
+        status = print_table(outcomes, &err);
+    int code = status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_train, &err);
     if (status == RT_OK)
         fprintf(stderr, "\nseed %lld; top-1 on the test set; the run is in %s\n", (long long)recipe->seed, folder);
+    if (status == RT_ERROR_INTERRUPTED)
+        fprintf(stderr, "go on with: retort train --resume %s\n", folder);
+    rt_pipeline_close(&pipeline);
     rt_engine_free(engine);
-    return status;
-}
-
-static int begin(const struct arguments *arguments, const rt_recipe *recipe)
-{
-    rt_error err = {0};
-    char *folder = NULL;
-    if (rt_run_folder_make(arguments->out, arguments->recipe, &folder, &err) != RT_OK)
-        return rt_command_failed(&rt_command_train, &err);
-    rt_status status = write_recipe(folder, recipe, &err);
-    if (status == RT_OK)
-        status = run_pipeline(recipe, folder, false, &err);
-    int code = RT_EXIT_OK;
-    if (status != RT_OK) {
-        code = rt_command_failed(&rt_command_train, &err);
-        if (status == RT_ERROR_INTERRUPTED)
-            fprintf(stderr, "go on with: retort train --resume %s\n", folder);
-    }
     free(folder);
     return code;
-}
-
-static int go_on(const struct arguments *arguments, const rt_recipe *recipe)
-{
-    rt_error err = {0};
-    rt_status status = run_pipeline(recipe, arguments->resume, true, &err);
-    return status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_train, &err);
 }
 
 static int run(int argc, char **argv)
@@ -150,7 +143,7 @@ static int run(int argc, char **argv)
     if (status != RT_OK)
         code = RT_EXIT_USAGE;
     else
-        code = arguments.resume ? go_on(&arguments, recipe) : begin(&arguments, recipe);
+        code = execute(&arguments, recipe);
     rt_recipe_free(recipe);
     free(own);
     return code;

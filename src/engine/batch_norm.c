@@ -18,7 +18,9 @@ struct batch_norm {
     float *lanes;                        /* owns the arrays below; [rows.lanes] each, the channels over and over */
     float *mean, *scale, *shift;         /* y = (x - mean) scale + shift; from forward, for backward too */
     float *common, *slope;               /* diff_src = scale (g - common - slope (x - mean)) */
-    double *first, *second;              /* [channels]: what the sums came to */
+    double *channels;                    /* owns the arrays below; [rows.channels] each */
+    double *center, *variance;           /* of the batch or the running ones */
+    double *sum, *dot;                   /* of gradients, and of gradients with x - mean */
 };
 
 static rt_status plan(rt_kernel *kernel, rt_error *err)
@@ -28,14 +30,16 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     if (b) {
         b->rows = rt_norm_rows_of(kernel->batch * e.height * e.width, e.channels);
         b->lanes = rt_aligned_zeros(5 * b->rows.lanes * sizeof(float));
-        b->first = rt_aligned_zeros(2 * e.channels * sizeof(double));
+        b->channels = rt_aligned_zeros(4 * e.channels * sizeof(double));
     }
-    if (!b || !b->lanes || !b->first)
+    if (!b || !b->lanes || !b->channels)
         return rt_fail(err, RT_ERROR_MEMORY, "batch norm '%s': no memory", kernel->node->name);
-    b->second = b->first + e.channels;
-    float **arrays[] = {&b->mean, &b->scale, &b->shift, &b->common, &b->slope};
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i)
-        *arrays[i] = b->lanes + i * b->rows.lanes;
+    float **by_lane[] = {&b->mean, &b->scale, &b->shift, &b->common, &b->slope};
+    for (size_t i = 0; i < sizeof by_lane / sizeof *by_lane; ++i)
+        *by_lane[i] = b->lanes + i * b->rows.lanes;
+    double **by_channel[] = {&b->center, &b->variance, &b->sum, &b->dot};
+    for (size_t i = 0; i < sizeof by_channel / sizeof *by_channel; ++i)
+        *by_channel[i] = b->channels + i * e.channels;
     kernel->keeps_src = kernel->mode != RT_MODE_FROZEN;
     kernel->scratch_bytes = rt_norm_scratch_bytes(&b->rows);
     for (int direction = 0; direction < (kernel->mode == RT_MODE_FROZEN ? 1 : 3); ++direction)
@@ -53,12 +57,11 @@ static void move_running_statistics(rt_kernel *kernel)
     double samples = (double)b->rows.count, momentum = norm->momentum;
     double unbias = samples > 1.0 ? samples / (samples - 1.0) : 1.0;
     for (size_t c = 0; c < b->rows.channels; ++c) {
-        mean[c] = (float)((1.0 - momentum) * (double)mean[c] + momentum * b->first[c]);
-        variance[c] = (float)((1.0 - momentum) * (double)variance[c] + momentum * unbias * b->second[c]);
+        mean[c] = (float)((1.0 - momentum) * (double)mean[c] + momentum * b->center[c]);
+        variance[c] = (float)((1.0 - momentum) * (double)variance[c] + momentum * unbias * b->variance[c]);
     }
 }
 
-/* Fills the lanes from the mean in `first` and the variance in `second`. */
 static void prepare_lanes(const rt_kernel *kernel)
 {
     struct batch_norm *b = kernel->state;
@@ -67,8 +70,8 @@ static void prepare_lanes(const rt_kernel *kernel)
     const float *bias = rt_parameter_values(kernel->parameters, norm->bias);
     for (size_t i = 0; i < b->rows.lanes; ++i) {
         size_t c = i % b->rows.channels;
-        b->mean[i] = (float)b->first[c];
-        b->scale[i] = (float)((double)weight[c] / sqrt(b->second[c] + norm->epsilon));
+        b->mean[i] = (float)b->center[c];
+        b->scale[i] = (float)((double)weight[c] / sqrt(b->variance[c] + norm->epsilon));
         b->shift[i] = bias[c];
     }
 }
@@ -78,13 +81,13 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
     (void)err;
     struct batch_norm *b = kernel->state;
     if (kernel->mode == RT_MODE_TRAIN) {
-        rt_norm_moments(&b->rows, io->src[0], b->first, b->second, io->scratch);
+        rt_norm_moments(&b->rows, io->src[0], b->center, b->variance, io->scratch);
         move_running_statistics(kernel);
     } else {
         const rt_norm *norm = &kernel->node->norm;
         for (size_t c = 0; c < b->rows.channels; ++c) {
-            b->first[c] = (double)rt_parameter_values(kernel->parameters, norm->running_mean)[c];
-            b->second[c] = (double)rt_parameter_values(kernel->parameters, norm->running_var)[c];
+            b->center[c] = (double)rt_parameter_values(kernel->parameters, norm->running_mean)[c];
+            b->variance[c] = (double)rt_parameter_values(kernel->parameters, norm->running_var)[c];
         }
     }
     prepare_lanes(kernel);
@@ -107,15 +110,14 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
     float *diff_weight = rt_parameter_gradients(kernel->parameters, norm->weight);
     float *diff_bias = rt_parameter_gradients(kernel->parameters, norm->bias);
     const double samples = (double)b->rows.count;
-    double *sum = rt_norm_products(&b->rows, &lanes, rectified, io->src[0], io->diff_dst[0], io->scratch);
-    const double *dot = sum + b->rows.channels;
+    rt_norm_products(&b->rows, &lanes, rectified, io->src[0], io->diff_dst[0], b->sum, b->dot, io->scratch);
     for (size_t c = 0; c < b->rows.channels; ++c) {
-        double variance = b->second[c] + norm->epsilon;
-        diff_bias[c] = (float)sum[c];
-        diff_weight[c] = (float)(dot[c] / sqrt(variance));
+        double variance = b->variance[c] + norm->epsilon;
+        diff_bias[c] = (float)b->sum[c];
+        diff_weight[c] = (float)(b->dot[c] / sqrt(variance));
         for (size_t i = c; i < b->rows.lanes && kernel->mode == RT_MODE_TRAIN; i += b->rows.channels) {
-            b->common[i] = (float)(sum[c] / samples);
-            b->slope[i] = (float)(dot[c] / variance / samples);
+            b->common[i] = (float)(b->sum[c] / samples);
+            b->slope[i] = (float)(b->dot[c] / variance / samples);
         }
     }
     if (io->diff_src[0])
@@ -129,7 +131,7 @@ static void done(rt_kernel *kernel)
     if (!b)
         return;
     free(b->lanes);
-    free(b->first);
+    free(b->channels);
     free(b);
     kernel->state = NULL;
 }

@@ -12,7 +12,8 @@
 
 enum {
     LANES = 128,  /* enough independent sums to keep two vector units busy */
-    STEPS = 32,   /* rows of lanes in a chunk, 16 KB: what float32 adds up one by one */
+    STEPS = 32,   /* rows of lanes in a chunk, which is 16 KB and stays in the first cache */
+    GROUP = 8,    /* rows whose products are added up in float32 */
     BLOCKS = 32   /* what threads share out */
 };
 
@@ -27,10 +28,10 @@ rt_norm_rows rt_norm_rows_of(size_t count, size_t channels)
     return rows;
 }
 
-/* Per block: two sums for each channel; and two float32 sums for each lane. */
+/* Per block: two sums for each lane in float64, and in float32. */
 static size_t block_bytes(const rt_norm_rows *rows)
 {
-    return (2 * rows->channels * sizeof(double) + 2 * rows->lanes * sizeof(float) + 63) / 64 * 64;
+    return (2 * rows->lanes * (sizeof(double) + sizeof(float)) + 63) / 64 * 64;
 }
 
 size_t rt_norm_scratch_bytes(const rt_norm_rows *rows)
@@ -45,7 +46,7 @@ static double *block_sums(const rt_norm_rows *rows, void *scratch, size_t block)
 
 static float *block_lanes(const rt_norm_rows *rows, void *scratch, size_t block)
 {
-    return (float *)(void *)(block_sums(rows, scratch, block) + 2 * rows->channels);
+    return (float *)(void *)(block_sums(rows, scratch, block) + 2 * rows->lanes);
 }
 
 /* Part of a chunk whose rows of lanes are whole: a chunk is one such part, the last chunk two, the second a row wide of
@@ -147,27 +148,35 @@ void rt_norm_moments(const rt_norm_rows *rows, const float *x, double *mean, dou
 /* The gradient behind the ReLU. The comparison is with exactly what rt_norm_apply() computed. */
 #define BEHIND_RELU(i) ((x[i] - mean[i]) * scale[i] + shift[i] > 0.0f ? g[i] : 0.0f)
 
+/* Adds what a part comes to, lane by lane. `sum` and `dot` are for its own use. */
 WIDE static void sum_products(const rt_norm_lanes *lanes, bool rectified, const float *restrict x,
                               const float *restrict g, size_t steps, size_t width, float *restrict sum,
-                              float *restrict dot)
+                              float *restrict dot, double *restrict sums, double *restrict dots)
 {
     const float *restrict mean = lanes->mean, *restrict scale = lanes->scale, *restrict shift = lanes->shift;
-    memset(sum, 0, width * sizeof *sum);
-    memset(dot, 0, width * sizeof *dot);
-    for (size_t s = 0; s < steps; ++s, x += width, g += width) {
-        if (rectified) {
+    for (size_t first = 0; first < steps; first += GROUP) {
+        memset(sum, 0, width * sizeof *sum);
+        memset(dot, 0, width * sizeof *dot);
+        for (size_t s = first; s < steps && s < first + GROUP; ++s, x += width, g += width) {
+            if (rectified) {
 #pragma omp simd
-            for (size_t i = 0; i < width; ++i) {
-                float passed = BEHIND_RELU(i);
-                sum[i] += passed;
-                dot[i] += passed * (x[i] - mean[i]);
-            }
-        } else {
+                for (size_t i = 0; i < width; ++i) {
+                    float passed = BEHIND_RELU(i);
+                    sum[i] += passed;
+                    dot[i] += passed * (x[i] - mean[i]);
+                }
+            } else {
 #pragma omp simd
-            for (size_t i = 0; i < width; ++i) {
-                sum[i] += g[i];
-                dot[i] += g[i] * (x[i] - mean[i]);
+                for (size_t i = 0; i < width; ++i) {
+                    sum[i] += g[i];
+                    dot[i] += g[i] * (x[i] - mean[i]);
+                }
             }
+        }
+#pragma omp simd
+        for (size_t i = 0; i < width; ++i) {
+            sums[i] += (double)sum[i];
+            dots[i] += (double)dot[i];
         }
     }
 }
@@ -175,35 +184,34 @@ WIDE static void sum_products(const rt_norm_lanes *lanes, bool rectified, const 
 static void products_of_block(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
                               const float *g, size_t block, void *scratch)
 {
-    double *sums = block_sums(rows, scratch, block), *dots = sums + rows->channels;
+    double *sums = block_sums(rows, scratch, block), *dots = sums + rows->lanes;
     float *lane_sum = block_lanes(rows, scratch, block), *lane_dot = lane_sum + rows->lanes;
-    memset(sums, 0, 2 * rows->channels * sizeof *sums);
+    memset(sums, 0, 2 * rows->lanes * sizeof *sums);
     for (size_t chunk = first_chunk(rows, block); chunk < first_chunk(rows, block + 1); ++chunk) {
         struct part parts[2];
         size_t count = parts_of(rows, chunk, parts);
-        for (size_t p = 0; p < count; ++p) {
+        for (size_t p = 0; p < count; ++p)
             sum_products(lanes, rectified, x + parts[p].start, g + parts[p].start, parts[p].steps, parts[p].width,
-                         lane_sum, lane_dot);
-            for (size_t i = 0; i < parts[p].width; i += rows->channels)
-                for (size_t c = 0; c < rows->channels; ++c) {
-                    sums[c] += (double)lane_sum[i + c];
-                    dots[c] += (double)lane_dot[i + c];
-                }
-        }
+                         lane_sum, lane_dot, sums, dots);
     }
 }
 
-double *rt_norm_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
-                         const float *g, void *scratch)
+void rt_norm_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
+                      const float *g, double *sum, double *dot, void *scratch)
 {
 #pragma omp parallel for schedule(static)
     for (size_t block = 0; block < rows->blocks; ++block)
         products_of_block(rows, lanes, rectified, x, g, block, scratch);
-    double *total = block_sums(rows, scratch, 0);
-    for (size_t block = 1; block < rows->blocks; ++block)
-        for (size_t c = 0; c < 2 * rows->channels; ++c)
-            total[c] += block_sums(rows, scratch, block)[c];
-    return total;
+    memset(sum, 0, rows->channels * sizeof *sum);
+    memset(dot, 0, rows->channels * sizeof *dot);
+    for (size_t block = 0; block < rows->blocks; ++block) {
+        const double *sums = block_sums(rows, scratch, block), *dots = sums + rows->lanes;
+        for (size_t first = 0; first < rows->lanes; first += rows->channels)
+            for (size_t c = 0; c < rows->channels; ++c) {
+                sum[c] += sums[first + c];
+                dot[c] += dots[first + c];
+            }
+    }
 }
 
 WIDE static void apply(const rt_norm_lanes *lanes, bool rectify, const float *restrict x, float *restrict y,

@@ -29,9 +29,9 @@ size_t rt_norm_scratch_bytes(const rt_norm_rows *rows);
 /* Mean and biased variance of each channel of x [count, channels]. */
 void rt_norm_moments(const rt_norm_rows *rows, const float *x, double *mean, double *variance, void *scratch);
 
-/* sum g and sum g (x - mean), [2, channels] in `scratch`; where `rectified`, g counts only where y > 0. */
-double *rt_norm_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
-                         const float *g, void *scratch);
+/* sum g and sum g (x - mean) for each channel; where `rectified`, g counts only where y > 0. */
+void rt_norm_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
+                      const float *g, double *sum, double *dot, void *scratch);
 
 void rt_norm_apply(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectify, const float *x, float *y);
 void rt_norm_apply_backward(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,

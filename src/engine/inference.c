@@ -5,13 +5,16 @@
 
 #include "base/threads.h"
 
+enum { RESTS = 4 };
+
 struct rt_inference {
     rt_engine *engine;
     const rt_graph *graph;
     rt_parameters *parameters;
     size_t micro_batch;
-    rt_plan *whole;   /* micro_batch images */
-    rt_plan *rest;    /* what the last call had left over; made anew when that number changes */
+    rt_plan *whole;                 /* micro_batch images */
+    rt_plan *rests[RESTS];          /* what calls have left over: whole batches and an epoch's last one, in turn */
+    size_t oldest;                  /* the next of `rests` to be replaced */
 };
 
 size_t rt_inference_micro_batch(const rt_graph *graph)
@@ -51,18 +54,26 @@ void rt_inference_free(rt_inference *inference)
     if (!inference)
         return;
     rt_plan_free(inference->whole);
-    rt_plan_free(inference->rest);
+    for (size_t i = 0; i < RESTS; ++i)
+        rt_plan_free(inference->rests[i]);
     free(inference);
 }
 
-static rt_status plan_rest(rt_inference *inference, size_t count, rt_error *err)
+/* The plan for `count` images left over, made when such a rest is first met. */
+static rt_status plan_rest(rt_inference *inference, size_t count, rt_plan **plan, rt_error *err)
 {
-    if (inference->rest && rt_plan_batch(inference->rest) == count)
-        return RT_OK;
-    rt_plan_free(inference->rest);
-    inference->rest = NULL;
-    return rt_plan_new(inference->engine, inference->graph, inference->parameters, count, RT_MODE_FROZEN,
-                       &inference->rest, err);
+    for (size_t i = 0; i < RESTS; ++i)
+        if (inference->rests[i] && rt_plan_batch(inference->rests[i]) == count) {
+            *plan = inference->rests[i];
+            return RT_OK;
+        }
+    rt_plan **slot = &inference->rests[inference->oldest];
+    rt_plan_free(*slot);
+    *slot = NULL;
+    inference->oldest = (inference->oldest + 1) % RESTS;
+    RT_TRY(rt_plan_new(inference->engine, inference->graph, inference->parameters, count, RT_MODE_FROZEN, slot, err));
+    *plan = *slot;
+    return RT_OK;
 }
 
 rt_status rt_inference_run(rt_inference *inference, const float *images, size_t count, float *logits, rt_error *err)
@@ -72,10 +83,8 @@ rt_status rt_inference_run(rt_inference *inference, const float *images, size_t 
     for (size_t first = 0; first < count; first += inference->micro_batch) {
         size_t part = count - first < inference->micro_batch ? count - first : inference->micro_batch;
         rt_plan *plan = inference->whole;
-        if (part < inference->micro_batch) {
-            RT_TRY(plan_rest(inference, part, err));
-            plan = inference->rest;
-        }
+        if (part < inference->micro_batch)
+            RT_TRY(plan_rest(inference, part, &plan, err));
         RT_TRY(rt_plan_forward(plan, images + first * image_floats, 0, 0, err));
         memcpy(logits + first * classes, rt_plan_output(plan), part * classes * sizeof(float));
     }

@@ -177,6 +177,9 @@ rt_status rt_plan_forward(rt_plan *plan, const float *images, uint64_t seed, uin
         plan->io[i].step = step;
         RT_TRY(kernel->class->forward(kernel, &plan->io[i], err));
     }
+    /* Running statistics have moved: plans that folded them into weights must prepare again, this one need not. */
+    if (plan->mode == RT_MODE_TRAIN && plan->graph->buffer_floats > 0)
+        plan->version = ++plan->parameters->version;
     return RT_OK;
 }
 

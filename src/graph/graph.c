@@ -86,6 +86,15 @@ static rt_node *append(rt_graph *graph, rt_node_kind kind, const char *name, con
             rt_graph_refuse(graph, "%s '%s': source %d is not a layer", rt_node_kind_name(kind), name, sources[i]);
             return NULL;
         }
+    if (rt_graph_find(graph, name) >= 0) {
+        rt_graph_refuse(graph, "%s '%s': another layer has that name", rt_node_kind_name(kind), name);
+        return NULL;
+    }
+    if (strlen(name) >= RT_NAME_CAPACITY) {
+        rt_graph_refuse(graph, "%s '%s': the name is longer than %d bytes", rt_node_kind_name(kind), name,
+                        RT_NAME_CAPACITY - 1);
+        return NULL;
+    }
     if (!grow(graph, &graph->nodes, &graph->node_capacity, graph->node_count, sizeof *graph->nodes))
         return NULL;
     rt_node *node = &graph->nodes[graph->node_count++];
@@ -203,7 +212,7 @@ int rt_graph_convolution(rt_graph *graph, const char *name, int source, rt_windo
     size_t area = window.kernel * window.kernel;
     node->weight = add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT,
                                  (rt_shape){4, {window.channels, inputs / window.groups, window.kernel, window.kernel}},
-                                 RT_INITIALIZE_HE_NORMAL_FAN_OUT, area * window.channels / window.groups);
+                                 RT_INITIALIZE_HE_NORMAL_FAN_OUT, area * window.channels);
     if (window.bias)
         node->bias = add_parameter(graph, name, "bias", RT_PARAMETER_BIAS, (rt_shape){1, {window.channels}},
                                    RT_INITIALIZE_UNIFORM_FAN_IN, area * inputs / window.groups);

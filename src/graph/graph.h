@@ -92,7 +92,8 @@ typedef enum rt_parameter_kind {
 typedef enum rt_initialization {
     RT_INITIALIZE_ZERO,
     RT_INITIALIZE_ONE,
-    RT_INITIALIZE_HE_NORMAL_FAN_OUT,  /* N(0, 2 / fan_out): torch kaiming_normal_(mode='fan_out'), He et al. 2015 */
+    RT_INITIALIZE_HE_NORMAL_FAN_OUT,  /* N(0, 2 / fan_out): torch kaiming_normal_(mode='fan_out'), He et al. 2015; like
+                                       * torch, fan_out is outputs times area whatever the groups */
     RT_INITIALIZE_UNIFORM_FAN_IN      /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch.nn.Linear's default, bias too */
 } rt_initialization;
 

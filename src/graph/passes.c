@@ -38,9 +38,11 @@ static rt_graph *rewrite(const rt_graph *graph, absorb_rule *rule)
             node->sources[s] = renamed[node->sources[s]];
         int into = rule(made->nodes, kept, readers);
         renamed[i] = into >= 0 ? into : kept;
-        readers[renamed[i]] = old_readers[i];
-        if (into < 0)
-            ++kept;
+        /* Who absorbs a reader gains the reader's own readers for it. */
+        if (into >= 0)
+            readers[into] += old_readers[i] - 1;
+        else
+            readers[kept++] = old_readers[i];
     }
     made->node_count = (size_t)kept;
     made->output = renamed[graph->output];

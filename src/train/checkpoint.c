@@ -1,12 +1,15 @@
 #include "train/checkpoint.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
+#include "formats/quote.h"
 #include "formats/safetensors.h"
 
-enum { STATE_CAPACITY = 8192, PREFIX_CAPACITY = 24, TENSOR_NAME_CAPACITY = RT_NAME_CAPACITY + PREFIX_CAPACITY };
+enum { STATE_CAPACITY = 8192, CHECKSUM_CAPACITY = 24, PREFIX_CAPACITY = 40, TENSOR_NAME_CAPACITY = RT_NAME_CAPACITY + PREFIX_CAPACITY };
 
 /* One of the flat sets that a checkpoint holds: the parameters, each moment, the average. */
 struct set {
@@ -68,15 +71,29 @@ static rt_status list_all(const rt_update *update, struct listing *listing, rt_e
     return RT_OK;
 }
 
+/* XXH3 of the state and of every tensor in turn: `file`'s, or the run's own where it is NULL. */
+static void add_up(const struct listing *listing, const rt_tensors *file, const char *state,
+                   char checksum[CHECKSUM_CAPACITY])
+{
+    XXH64_hash_t hash = XXH3_64bits(state, strlen(state));
+    for (size_t i = 0; i < listing->count; ++i) {
+        const rt_tensor *tensor = file ? rt_tensors_find(file, listing->items[i].name) : &listing->items[i];
+        hash = XXH3_64bits_withSeed(tensor->data, rt_shape_elements(&tensor->shape) * sizeof(float), hash);
+    }
+    snprintf(checksum, CHECKSUM_CAPACITY, "%016" PRIx64, (uint64_t)hash);
+}
+
 rt_status rt_checkpoint_save(const char *path, const rt_update *update, const rt_training_state *state, size_t terms,
                              const char *fingerprint, rt_error *err)
 {
-    char text[STATE_CAPACITY];
+    char text[STATE_CAPACITY], checksum[CHECKSUM_CAPACITY];
     struct listing listing;
     RT_TRY(rt_training_state_write(state, terms, text, sizeof text, err));
     RT_TRY(list_all(update, &listing, err));
-    const rt_text_pair metadata[] = {{"retort.state", text}, {"retort.run", fingerprint}};
-    rt_status status = rt_safetensors_write(path, listing.items, listing.count, metadata, 2, err);
+    add_up(&listing, NULL, text, checksum);
+    const rt_text_pair metadata[] = {{"retort.state", text}, {"retort.run", fingerprint}, {"retort.checksum", checksum}};
+    rt_status status = rt_safetensors_write(path, listing.items, listing.count, metadata,
+                                            sizeof metadata / sizeof *metadata, err);
     free(listing.items);
     free(listing.names);
     return status;
@@ -97,27 +114,46 @@ static rt_status check_tensors(const char *path, const rt_tensors *file, const s
     return RT_OK;
 }
 
+/* Whether a run can have stood there: everything that the training loop counts on. */
+static bool fits(const rt_training_state *state, const rt_update *update)
+{
+    const rt_metrics *train = &state->train;
+    return state->epoch <= update->recipe->epochs && state->batch <= update->steps_per_epoch &&
+           (state->epoch < update->recipe->epochs || state->batch == 0) &&
+           state->step == state->epoch * update->steps_per_epoch + state->batch && state->best_epoch <= state->epoch &&
+           (state->best_epoch > 0) == (state->epoch > 0) && (train->samples > 0) == (state->batch > 0) &&
+           train->top1 <= train->top5 && train->top5 <= train->samples && train->not_finite <= train->samples;
+}
+
 static rt_status load_checked(const char *path, const rt_tensors *file, const struct listing *listing,
                               rt_update *update, rt_training_state *state, size_t terms, const char *fingerprint,
                               rt_error *err)
 {
+    rt_quote quote;
     const char *text = rt_tensors_metadata(file, "retort.state"), *run = rt_tensors_metadata(file, "retort.run");
-    if (!text || !run)
+    const char *checksum = rt_tensors_metadata(file, "retort.checksum");
+    char actual[CHECKSUM_CAPACITY];
+    if (!text || !run || !checksum)
         return rt_fail(err, RT_ERROR_FORMAT, "'%s' is not a checkpoint of a run", path);
     if (strcmp(run, fingerprint) != 0)
-        return rt_fail(err, RT_ERROR_USAGE, "checkpoint '%s' belongs to another recipe (%s; this one is %s)", path, run,
-                       fingerprint);
+        return rt_fail(err, RT_ERROR_USAGE, "checkpoint '%s' belongs to another recipe (%s; this one is %s)", path,
+                       rt_quote_text(&quote, run, strlen(run)), fingerprint);
     rt_training_state loaded;
     RT_TRY(check_tensors(path, file, listing, err));
+    add_up(listing, file, text, actual);
+    if (strcmp(checksum, actual) != 0)
+        return rt_fail(err, RT_ERROR_FORMAT, "checkpoint '%s' is damaged: its checksum is '%s', its contents make '%s'",
+                       path, rt_quote_text(&quote, checksum, strlen(checksum)), actual);
     RT_TRY(rt_training_state_read(text, terms, &loaded, err));
+    if (!fits(&loaded, update))
+        return rt_fail(err, RT_ERROR_FORMAT, "checkpoint '%s': epoch %lld, batch %lld, step %lld cannot be where a run "
+                       "of %lld epochs of %lld steps stood", path, (long long)loaded.epoch, (long long)loaded.batch,
+                       (long long)loaded.step, (long long)update->recipe->epochs, (long long)update->steps_per_epoch);
     for (size_t i = 0; i < listing->count; ++i)
         RT_TRY(rt_tensor_floats(rt_tensors_find(file, listing->items[i].name),
                                 (float *)(uintptr_t)listing->items[i].data, err));
     *state = loaded;
-    update->step = loaded.step;
-    ++update->parameters->version;
-    if (update->average)
-        ++update->average->version;
+    rt_update_resume(update, loaded.step);
     return RT_OK;
 }
 

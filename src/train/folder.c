@@ -24,6 +24,8 @@ static int is_empty(const char *folder)
 
 static rt_status make_named(const char *out, char **folder, rt_error *err)
 {
+    if (!*out)
+        return rt_fail(err, RT_ERROR_USAGE, "the run folder's name is empty");
     if (rt_path_exists(out)) {
         int empty = is_empty(out);
         if (empty < 0)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,15 +14,32 @@ static json_t *begin(const char *event)
     return json_pack("{s:f, s:s}", "time", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec, "event", event);
 }
 
-/* Appends the line in one write, so that lines of a killed run are whole but for the last. Takes the object over. */
+/* JSON has no NaN. */
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* A run that was killed, or whose disk was full, may have left half a line: it stays, and ends there. */
+static bool is_torn(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    bool torn = file && fseek(file, -1, SEEK_END) == 0 && fgetc(file) != '\n';
+    if (file)
+        fclose(file);
+    return torn;
+}
+
+/* Appends the line. Takes the object over. */
 static rt_status append(const char *path, json_t *line, rt_error *err)
 {
     char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(line);
     if (!text)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a line of '%s'", path);
+    const char *before = is_torn(path) ? "\n" : "";
     FILE *file = fopen(path, "ae");
-    bool written = file && fprintf(file, "%s\n", text) > 0;
+    bool written = file && fprintf(file, "%s%s\n", before, text) > 0;
     int failure = errno;
     if (file && fclose(file) != 0 && written) {
         written = false;
@@ -35,8 +53,9 @@ static void add_metrics(json_t *line, const char *name, const rt_metrics *metric
 {
     if (metrics)
         json_object_set_new(line, name,
-                            json_pack("{s:f, s:f, s:f}", "top1", rt_metrics_top1(metrics), "top5",
-                                      rt_metrics_top5(metrics), "cross_entropy", rt_metrics_cross_entropy(metrics)));
+                            json_pack("{s:o, s:o, s:o}", "top1", number(rt_metrics_top1(metrics)), "top5",
+                                      number(rt_metrics_top5(metrics)), "cross_entropy",
+                                      number(rt_metrics_cross_entropy(metrics))));
 }
 
 rt_status rt_log_epoch(const char *path, const rt_epoch_row *row, const rt_loss_recipe *terms, size_t term_count,

@@ -18,6 +18,13 @@ static json_t *number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* Nor bytes that are not UTF-8, which a file's name may hold. */
+static json_t *file_name(const char *name)
+{
+    json_t *string = json_string(name);
+    return string ? string : json_null();
+}
+
 static json_t *describe_training(const rt_training_result *t)
 {
     return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f}", "epochs", (json_int_t)t->epochs, "best_epoch",
@@ -37,10 +44,10 @@ static json_t *describe_machine(void)
 rt_status rt_outcome_write(const char *path, const rt_outcome *outcome, const rt_recipe *recipe, rt_error *err)
 {
     json_t *result = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:I, s:o, s:o, s:o}", "role", outcome->role, "model",
+        "{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:I, s:o, s:o, s:o}", "role", outcome->role, "model",
         outcome->model, "parameters", (json_int_t)outcome->parameters, "macs", (json_int_t)outcome->macs, "file_bytes",
         (json_int_t)outcome->file_bytes, "latency_ms", outcome->latency_ms, "top1", outcome->top1, "top5", outcome->top5,
-        "recipe", recipe->path, "seed", (json_int_t)recipe->seed, "training", describe_training(&outcome->training),
+        "recipe", file_name(recipe->path), "seed", (json_int_t)recipe->seed, "training", describe_training(&outcome->training),
         "machine", describe_machine(), "versions",
         json_pack("{s:s, s:s}", "retort", RT_VERSION, "engine", rt_engine_version()));
     char *text = result ? json_dumps(result, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "recipe/recipe.h"
+#include "train/fingerprint.h"
 #include "train/training.h"
 
 /* One network of the result table. */
@@ -23,16 +24,28 @@ typedef struct rt_outcome {
 
 enum { RT_OUTCOMES = 3 };          /* teacher, student alone, student */
 
+/* What the stages of a recipe share. Engine and recipe are borrowed. */
 typedef struct rt_pipeline {
     rt_engine *engine;
     const rt_recipe *recipe;
-    const char *folder;            /* of the run: existing, with recipe.yaml */
+    rt_run_data data;
+    char fingerprint[RT_FINGERPRINT_CAPACITY];
+    rt_network *teacher;                /* loaded where the recipe names its weights; NULL until it is trained elsewhere */
+    rt_inference *teacher_inference;
+    const char *folder;                 /* these three are those of rt_pipeline_run() */
     bool resume;
     const volatile sig_atomic_t *stop;
 } rt_pipeline;
 
+/* Opens the data and the weights that the recipe names and builds every network once, so that whatever is wrong with them
+ * is known before anything is written. */
+rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *recipe, rt_error *err);
+void rt_pipeline_close(rt_pipeline *pipeline); /* accepts a zeroed struct */
+
 /* Trains what is to be trained: the teacher in FOLDER/teacher, the student alone in FOLDER/alone, the student in FOLDER
- * itself; each folder gets a result.json when it is finished, and a resumed pipeline passes over the finished ones. */
-rt_status rt_pipeline_run(const rt_pipeline *pipeline, rt_outcome outcomes[RT_OUTCOMES], rt_error *err);
+ * itself, which exists and holds recipe.yaml. Each folder gets a result.json when it is finished, and with `resume` the
+ * finished ones are passed over. Once `stop` is not 0 the step under way is the last: RT_ERROR_INTERRUPTED. */
+rt_status rt_pipeline_run(rt_pipeline *pipeline, const char *folder, bool resume, const volatile sig_atomic_t *stop,
+                          rt_outcome outcomes[RT_OUTCOMES], rt_error *err);
 
 #endif

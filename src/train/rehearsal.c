@@ -61,6 +61,8 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
     const rt_model_input input = rt_run_data_input(&r->data);
     RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));
     RT_TRY(rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed, err));
+    if (!synthetic && recipe->student.weights)
+        RT_TRY(rt_network_load(r->student, recipe->student.weights, err));
     RT_TRY(rt_step_open(&r->step,
                         &(rt_step_options){.engine = engine,
                                            .graph = r->student->graph,

@@ -17,6 +17,9 @@ static rt_status append(rt_results *results, rt_error *err, const char *format, 
     va_start(arguments, format);
     int length = vsnprintf(piece, sizeof piece, format, arguments);
     va_end(arguments);
+    if (length < 0 || (size_t)length >= sizeof piece)
+        return rt_fail(err, RT_ERROR_USAGE, "'%s': a value of %d characters; at most %zu are possible", results->path,
+                       length, sizeof piece - 1);
     if (results->length + (size_t)length + 1 > results->capacity) {
         size_t wanted = 2 * (results->length + sizeof piece);
         char *larger = realloc(results->text, wanted);

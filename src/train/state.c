@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/quote.h"
+
 /* The fields in the order of the text. Hexadecimal floats keep every bit. */
 enum { COUNTS = 8, NUMBERS = 8 };
 
@@ -47,6 +49,7 @@ rt_status rt_training_state_read(const char *text, size_t terms, rt_training_sta
     double *numbers[NUMBERS];
     list_fields(state, counts, numbers);
     char *end = (char *)(uintptr_t)text;
+    rt_quote quote;
     bool good = true;
     for (size_t i = 0; i < COUNTS && good; ++i) {
         const char *start = end;
@@ -60,6 +63,7 @@ rt_status rt_training_state_read(const char *text, size_t terms, rt_training_sta
         *(i < NUMBERS ? numbers[i] : &state->losses[i - NUMBERS]) = value;
     }
     if (!good || end[strspn(end, " ")] != '\0')
-        return rt_fail(err, RT_ERROR_FORMAT, "the saved state of the training cannot be read: '%.60s'", text);
+        return rt_fail(err, RT_ERROR_FORMAT, "the saved state of the training cannot be read: '%s'",
+                       rt_quote_text(&quote, text, strlen(text)));
     return RT_OK;
 }

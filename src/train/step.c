@@ -80,6 +80,15 @@ void rt_step_close(rt_step *step)
     *step = (rt_step){0};
 }
 
+/* A term does not know which step it is part of. */
+static rt_status name_step(rt_status status, int64_t step, rt_error *err)
+{
+    if (status != RT_ERROR_NUMERIC || !err)
+        return status;
+    const rt_error cause = *err;
+    return rt_fail(err, status, "%s (step %lld)", cause.message, (long long)step);
+}
+
 rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
 {
     rt_plan *plan = batch->count == step->batch ? step->plan : step->last_plan;
@@ -94,7 +103,8 @@ rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
     RT_TRY(bind_terms(step, plan, err));
     step->loss = 0.0;
     for (size_t i = 0; i < step->term_count; ++i) {
-        RT_TRY(rt_loss_term_run(&step->terms[i], step->update.step, &step->losses[i], err));
+        RT_TRY(name_step(rt_loss_term_run(&step->terms[i], step->update.step, &step->losses[i], err),
+                         step->update.step, err));
         step->loss += step->terms[i].io.weight * step->losses[i];
     }
     double judged = rt_seconds();

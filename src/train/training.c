@@ -151,6 +151,24 @@ static rt_status save_weights(struct run *run, const char *path, rt_error *err)
                            &run->training->data->normalization, err);
 }
 
+/* A step that overflowed is found by the next one's loss, which the last step of an epoch does not have, and a running
+ * variance that overflowed only where it is used. */
+static rt_status refuse_overflow(const struct run *run, rt_error *err)
+{
+    const rt_parameters *parameters = rt_update_result(&run->step.update);
+    const rt_graph *graph = parameters->graph;
+    for (size_t p = 0; p < graph->parameter_count; ++p) {
+        const float *values = rt_parameter_values(parameters, (int)p);
+        for (size_t i = 0; i < graph->parameters[p].count; ++i)
+            if (!isfinite(values[i]))
+                return rt_fail(err, RT_ERROR_NUMERIC,
+                               "'%s' is %s at element %zu after step %lld; a smaller learning rate or clip_norm may help",
+                               graph->parameters[p].name, isnan(values[i]) ? "NaN" : "infinite", i,
+                               (long long)run->step.update.step - 1);
+    }
+    return RT_OK;
+}
+
 /* Keeps the weights when they are the best so far. */
 static rt_status keep_best(struct run *run, rt_error *err)
 {
@@ -171,6 +189,7 @@ static rt_status end_epoch(struct run *run, rt_error *err)
 {
     const rt_training *t = run->training;
     rt_training_state *state = &run->state;
+    RT_TRY(refuse_overflow(run, err));
     RT_TRY(evaluate(run, err));
     double images = (double)state->train.samples, means[RT_MAX_TERMS];
     for (size_t i = 0; i < t->loss_count; ++i)

@@ -128,6 +128,14 @@ static void update_spans(rt_update *update)
     }
 }
 
+static double learning_rate(const rt_update *update, int64_t step)
+{
+    const rt_train_recipe *recipe = update->recipe;
+    double epoch = (double)step / (double)update->steps_per_epoch;
+    return recipe->optimizer.optimizer->learning_rate(recipe->optimizer.settings) *
+           recipe->schedule.schedule->factor(recipe->schedule.settings, epoch, (double)recipe->epochs);
+}
+
 static void average(float *to, const float *from, size_t count, float decay)
 {
 #pragma omp simd
@@ -143,10 +151,7 @@ rt_status rt_update_apply(rt_update *update, rt_error *err)
     if (!isfinite(norm))
         return refuse_gradient(update, err);
     clip(update, norm);
-    double epoch = (double)update->step / (double)update->steps_per_epoch;
-    update->learning_rate =
-        recipe->optimizer.optimizer->learning_rate(recipe->optimizer.settings) *
-        recipe->schedule.schedule->factor(recipe->schedule.settings, epoch, (double)recipe->epochs);
+    update->learning_rate = learning_rate(update, update->step);
     update_spans(update);
     ++update->step;
     ++update->parameters->version;
@@ -156,6 +161,15 @@ rt_status rt_update_apply(rt_update *update, rt_error *err)
         ++update->average->version;
     }
     return RT_OK;
+}
+
+void rt_update_resume(rt_update *update, int64_t step)
+{
+    update->step = step;
+    update->learning_rate = step > 0 ? learning_rate(update, step - 1) : 0.0;
+    ++update->parameters->version;
+    if (update->average)
+        ++update->average->version;
 }
 
 rt_parameters *rt_update_result(const rt_update *update)

@@ -25,6 +25,9 @@ void rt_update_close(rt_update *update); /* accepts a zeroed struct */
  * the parameter; nothing has changed then. */
 rt_status rt_update_apply(rt_update *update, rt_error *err);
 
+/* Goes on after `step` updates, as a checkpoint says. Moments, average and parameters are the caller's to fill. */
+void rt_update_resume(rt_update *update, int64_t step);
+
 /* What is evaluated and saved: the moving average where there is one, the parameters themselves otherwise. */
 rt_parameters *rt_update_result(const rt_update *update);
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <float.h>
 #include <stdlib.h>
 
 #include "base/threads.h"
@@ -101,11 +102,12 @@ static double cross_entropy(struct trial *trial, const char *labels)
     return loss / (double)trial->batch;
 }
 
-/* Twice PyTorch's error, and never less than the last bit of the largest value. As a whole, a tensor's errors may add up. */
+/* Twice PyTorch's error, and never less than two units in the last place of the tensor's largest value. As a whole, a
+ * tensor's errors may add up. */
 static size_t compare(const char *what, const struct golden_tensor *tensor, const float *values)
 {
     struct golden_distance distance = golden_distance(tensor, values);
-    double allowed = fmax(2.0 * tensor->float32_error, (double)__FLT_EPSILON__);
+    double allowed = 2.0 * fmax(tensor->float32_error, (double)FLT_EPSILON);
     bool close = distance.error <= allowed && distance.whole <= 1e-5 + allowed;
     print_message("%-8s %-8s %-30s error %.2e, PyTorch float32 %.2e%s\n", what, tensor->tag, tensor->name, distance.error,
                   tensor->float32_error, close ? "" : "  TOO FAR");

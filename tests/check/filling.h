@@ -12,28 +12,35 @@
 
 enum { FILLING_SAMPLES = 32, FILLING_WHOLE = 100 };
 
-/* 32 random bits for element `index` of the tensor called `name`: FNV-1a of the name, then murmur3's finalizer. */
-static inline uint32_t filling_word(const char *name, size_t index)
+/* FNV-1a. */
+static inline uint32_t filling_hash(const char *name)
 {
-    uint32_t word = 2166136261u;
+    uint32_t hash = 2166136261u;
     for (const char *letter = name; *letter; ++letter)
-        word = (word ^ (unsigned char)*letter) * 16777619u;
-    word += (uint32_t)index * 0x9E3779B9u;
+        hash = (hash ^ (unsigned char)*letter) * 16777619u;
+    return hash;
+}
+
+/* 32 random bits for element `index` of the tensor whose name has that hash: murmur3's finalizer. */
+static inline uint32_t filling_mix(uint32_t hash, size_t index)
+{
+    uint32_t word = hash + (uint32_t)index * 0x9E3779B9u;
     word = (word ^ word >> 16) * 0x85EBCA6Bu;
     word = (word ^ word >> 13) * 0xC2B2AE35u;
     return word ^ word >> 16;
 }
 
-/* A multiple of 2^-23 in [-1, 1), which float32 holds exactly. */
-static inline float filling_value(const char *name, size_t index)
+static inline uint32_t filling_word(const char *name, size_t index)
 {
-    return (float)(filling_word(name, index) >> 8) / 8388608.0f - 1.0f;
+    return filling_mix(filling_hash(name), index);
 }
 
+/* Multiples of 2^-23 in [-1, 1), which float32 holds exactly. */
 static inline void filling_values(const char *name, float *values, size_t count)
 {
+    const uint32_t hash = filling_hash(name);
     for (size_t i = 0; i < count; ++i)
-        values[i] = filling_value(name, i);
+        values[i] = (float)(filling_mix(hash, i) >> 8) / 8388608.0f - 1.0f;
 }
 
 /* Weights about as large as PyTorch's initialisation makes them, norms near the identity. */
@@ -49,8 +56,9 @@ static inline void filling_parameter(const rt_parameter *about, float *values)
     } else if (about->kind == RT_PARAMETER_NORM_WEIGHT) {
         middle = 1.0f;
     }
+    filling_values(about->name, values, about->count);
     for (size_t i = 0; i < about->count; ++i)
-        values[i] = middle + width * filling_value(about->name, i);
+        values[i] = middle + width * values[i];
 }
 
 static inline void filling_parameters(rt_parameters *parameters)

@@ -162,10 +162,11 @@ struct golden_distance golden_distance(const struct golden_tensor *tensor, const
 {
     struct golden_distance distance = {0};
     double squares = 0.0, projection = 0.0;
+    const uint32_t signs = filling_hash("projection");
     for (size_t i = 0; i < tensor->count; ++i) {
         double value = (double)values[i];
         squares += value * value;
-        projection += filling_word("projection", i) >> 31 ? -value : value;
+        projection += filling_mix(signs, i) >> 31 ? -value : value;
     }
     for (size_t i = 0; i < filling_sample_count(tensor->count); ++i) {
         double value = (double)values[filling_position(tensor->name, tensor->count, i)];

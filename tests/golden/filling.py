@@ -64,12 +64,13 @@ def positions(name, count):
     return numpy.arange(count) if count <= WHOLE else words(name, SAMPLES) % numpy.uint32(count)
 
 
-def tensor_lines(exact, single):
-    """One line a tensor, of PyTorch's float64 and float32 results by (tag, name):
+def tensor_lines(exact, *singles):
+    """One line a tensor, of PyTorch's float64 results and one or several float32 results by (tag, name):
 
         TAG NAME count scale norm projection float32-error samples...
 
-
+    The error is the largest in the whole tensor, relative to its largest value, `scale`. The projection is a sum with
+    pseudo-random signs: it moves when something is wrong between the samples.
     """
     exact = {key: in_memory_order(tensor) for key, tensor in exact.items()}
     largest_gradient = max(abs(values).max() for (tag, _), values in exact.items() if tag != "running")
@@ -79,7 +80,7 @@ def tensor_lines(exact, single):
         if 0 < scale < 1e-5 * largest_gradient:  # terms that cancel: a bias before a norm, for instance
             scale = largest_gradient
         signs = numpy.where(words("projection", values.size) >> numpy.uint32(31), -1.0, 1.0)
-        error = abs(values - in_memory_order(single[tag, name])).max() / (scale or 1.0)
+        error = max(abs(values - in_memory_order(single[tag, name])).max() for single in singles) / (scale or 1.0)
         samples = " ".join(f"{x:.8g}" for x in values[at])
         yield (f"{tag} {name} {values.size} {scale:.8g} {numpy.sqrt((values**2).sum()):.8g} "
                f"{(signs * values).sum():.8g} {error:.2e} {samples}")

@@ -73,76 +73,113 @@ def macs(model):
     return total
 
 
-def filled(dtype, training):
-    model = ResNet(20).to(dtype)
-    for name, tensor in state(model).items():
-        tensor.copy_(filling.parameter(name, tuple(tensor.shape)))
-    return model.train(training)
+class Runner:
+    """resnet20 with the filled parameters, in one of the ways to compute with it. Images are rolled along the batch and the
+    logits rolled back: sums over the batch then run in another order, and nothing else changes."""
+
+    def __init__(self, training, dtype, roll=0, onednn=True):
+        self.dtype, self.roll, self.onednn = dtype, roll, onednn
+        self.model = ResNet(20).to(dtype)
+        for name, tensor in state(self.model).items():
+            tensor.copy_(filling.parameter(name, tuple(tensor.shape)))
+        self.model.train(training)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), **SGD)
+
+    def shift(self, batch):
+        return self.roll * (batch // 2)
+
+    def logits(self, images, rectify=F.relu):
+        images = images.to(self.dtype)
+        shift = self.shift(len(images))
+        with torch.backends.mkldnn.flags(enabled=self.onednn):
+            return self.model(images.roll(shift, 0), rectify).roll(-shift, 0)
+
+    def backward(self, name, batch):
+        logits = self.logits(images(name, batch))
+        loss = F.cross_entropy(logits, filling.labels(name, batch, CLASSES))
+        self.optimizer.zero_grad()
+        with torch.backends.mkldnn.flags(enabled=self.onednn):
+            loss.backward()
+        return {("output", "logits"): logits, ("output", "loss"): loss.reshape(1)}
+
+    def gradients(self):
+        return {("gradient", name): tensor.grad for name, tensor in self.model.named_parameters()}
+
+    def running(self):
+        return {("running", name): tensor for name, tensor in state(self.model).items() if "running" in name}
+
+    def changes(self):
+        return {("change", name): tensor.double() - filling.parameter(name, tuple(tensor.shape)).double()
+                for name, tensor in self.model.named_parameters()}
 
 
-def images(name, batch, dtype):
-    return filling.images(name, batch, 32, 32, 3).to(dtype)
+def runners(training):
+    """One in float64, and several in float32: the error of one of these is a matter of luck, that of the worst is not."""
+    return Runner(training, torch.float64), *(Runner(training, torch.float32, roll, onednn)
+                                              for roll in (0, 1) for onednn in (True, False))
 
 
-def run(name, batch, training, dtype):
-    """Logits, loss and all gradients of one forward and backward."""
-    model = filled(dtype, training)
-    logits = model(images(name, batch, dtype))
-    loss = F.cross_entropy(logits, filling.labels(name, batch, CLASSES))
-    loss.backward()
-    tensors = {("output", "logits"): logits, ("output", "loss"): loss.reshape(1)}
-    tensors.update({("gradient", name): tensor.grad for name, tensor in model.named_parameters()})
-    if name.startswith("images.train"):
-        tensors.update({("running", name): tensor for name, tensor in state(model).items() if "running" in name})
-    return tensors
+def images(name, batch):
+    return filling.images(name, batch, 32, 32, 3)
 
 
-def margin(models, images):
-    """How far the input nearest to a ReLU's kink is from it, in units of the float32 model's error among that ReLU's inputs."""
+def margin(several, images):
+    """How far the input nearest to a ReLU's kink is from it, in units of the float32 runners' error among that ReLU's inputs."""
     seen = []
-    for model in models:
+    for runner in several:
         inputs = []
 
         def rectify(x):
-            inputs.append(x.double())
+            inputs.append(x.double().roll(-runner.shift(len(images)), 0))
             return F.relu(x)
 
+        kept = copy.deepcopy(runner.model.state_dict())
         with torch.no_grad():
-            copy.deepcopy(model)(images.to(model.fc.weight.dtype), rectify)
+            runner.logits(images, rectify)
+        runner.model.load_state_dict(kept)
         seen.append(inputs)
-    return min((exact.abs().min() / (exact - single).abs().max()).item() for exact, single in zip(*seen))
+    exact, *singles = seen
+    return min((x.abs().min() / (x - y).abs().max()).item() for single in singles for x, y in zip(exact, single))
 
 
-def safe_images(purpose, batch, models):
+def safe_images(purpose, batch, several):
     """Where float32 rounds an input of a ReLU to the other side of its kink, gradients differ by whole terms, and errors say
     nothing about arithmetic any more. So we take those of several images that stay farthest from every kink."""
     names = [f"{purpose}.{trial}" for trial in range(TRIALS)]
-    return max(names, key=lambda name: margin(models, images(name, batch, torch.float64)))
+    found = {name: margin(several, images(name, batch)) for name in names}
+    best = max(found, key=found.get)
+    print(f"{best}: {found[best]:.2f}")
+    return best
+
+
+def run(mode, batch):
+    """Logits, loss and all gradients of one forward and backward."""
+    several = runners(mode != "eval")
+    name = safe_images(f"images.{mode}", batch, several)
+    yield f"run {mode} {name} batch={batch}"
+    tensors = []
+    for runner in several:
+        tensors.append({**runner.backward(name, batch), **runner.gradients()})
+        if mode == "train":
+            tensors[-1].update(runner.running())
+    yield from filling.tensor_lines(*tensors)
 
 
 def descent():
     """The losses of ten steps of SGD, each on its own images, and how far they moved the parameters. At this learning rate
     and with safe images, float32 stays near float64; with larger steps the network itself is chaotic, and two correct
     programs part by 10 % within ten steps."""
-    models = [filled(dtype, True) for dtype in (torch.float64, torch.float32)]
-    optimizers = [torch.optim.SGD(model.parameters(), **SGD) for model in models]
-    losses, tensors = ([], []), ({}, {})
+    yield f"descent batch={DESCENT_BATCH}"
+    several = runners(True)
+    losses = [[] for _ in several]
     for step in range(STEPS):
-        name = safe_images(f"descent.{step}", DESCENT_BATCH, models)
+        name = safe_images(f"descent.{step}", DESCENT_BATCH, several)
         yield f"step {name}"
-        for model, optimizer, path in zip(models, optimizers, losses):
-            logits = model(images(name, DESCENT_BATCH, model.fc.weight.dtype))
-            loss = F.cross_entropy(logits, filling.labels(name, DESCENT_BATCH, CLASSES))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            path.append(loss.detach())
-    for model, path, found in zip(models, losses, tensors):
-        found["output", "losses"] = torch.stack(path)
-        for name, tensor in model.named_parameters():
-            start = filling.parameter(name, tuple(tensor.shape))
-            found["change", name] = tensor.double() - start.double()
-    yield from filling.tensor_lines(*tensors)
+        for runner, path in zip(several, losses):
+            path.append(runner.backward(name, DESCENT_BATCH)["output", "loss"])
+            runner.optimizer.step()
+    yield from filling.tensor_lines(*({("output", "losses"): torch.cat(path), **runner.changes()}
+                                      for runner, path in zip(several, losses)))
 
 
 def lines():
@@ -152,11 +189,7 @@ def lines():
         for key, tensor in state(model).items():
             yield f"state {key} {' '.join(map(str, tensor.shape))}"
     for mode, batch in (("train", 8), ("partial", 3), ("eval", 8)):
-        training = mode != "eval"
-        name = safe_images(f"images.{mode}", batch, [filled(dtype, training) for dtype in (torch.float64, torch.float32)])
         yield ""
-        yield f"run {mode} {name} batch={batch}"
-        yield from filling.tensor_lines(*(run(name, batch, training, dtype) for dtype in (torch.float64, torch.float32)))
+        yield from run(mode, batch)
     yield ""
-    yield f"descent batch={DESCENT_BATCH}"
     yield from descent()

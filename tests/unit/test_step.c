@@ -1,0 +1,236 @@
+/* A training step: its losses are the terms' own, and after the first it allocates nothing.
+ *
+ * The linker hands every allocation of Retort's own code to the functions below (-Wl,--wrap). What oneDNN allocates
+ * inside an execution, for its list of arguments, is not ours to count. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/threads.h"
+#include "recipe_text.h"
+#include "train/rehearsal.h"
+
+static atomic_int allocations;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t size)
+{
+    ++allocations;
+    return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    ++allocations;
+    return __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    ++allocations;
+    return __real_realloc(memory, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    ++allocations;
+    return __real_aligned_alloc(alignment, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    ++allocations;
+    return __real_strdup(text);
+}
+
+/* A rehearsal of a recipe with a teacher, on made-up data. It stays where it is: its loader points into it. */
+struct trial {
+    rt_recipe *recipe;
+    rt_engine *engine;
+    rt_rehearsal rehearsal;
+};
+
+static void begin(struct trial *trial, const char *networks, const char *train)
+{
+    char text[1024];
+    snprintf(text, sizeof text,
+             "retort: 1\n"
+             "data: {reader: synthetic, shape: [3, 8, 8], classes: 5, samples: 45, test_samples: 5,\n"
+             "       augment: {crop: {pad: 2}, flip: true}}\n"
+             "%s\n"
+             "loss: [cross_entropy: {weight: 0.25}, kl: {weight: 2, temperature: 3}, cross_entropy: {weight: 0}]\n"
+             "train: %s\n",
+             networks, train);
+    *trial = (struct trial){.recipe = recipe_of(text)};
+    rt_error err = {0};
+    if (rt_engine_new(&trial->engine, &err) != RT_OK ||
+        rt_rehearsal_open(&trial->rehearsal, trial->engine, trial->recipe, true, &err) != RT_OK)
+        fail_msg("%s", err.message);
+}
+
+static void end(struct trial *trial)
+{
+    rt_rehearsal_close(&trial->rehearsal);
+    rt_rehearsal_close(&trial->rehearsal);
+    rt_engine_free(trial->engine);
+    rt_recipe_free(trial->recipe);
+}
+
+static const char small_pair[] =
+    "teacher: {model: mlp, hidden: 8, weights: not opened}\n"
+    "student: {model: convnet, hidden: 4}";
+
+/* log softmax(logits / temperature)[k], written down as it is. */
+static double log_softmax(const float *logits, size_t classes, size_t k, double temperature)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < classes; ++i)
+        sum += exp((double)logits[i] / temperature);
+    return (double)logits[k] / temperature - log(sum);
+}
+
+static void assert_close(double value, double expected)
+{
+    if (!(fabs(value - expected) <= 1e-12 * (1.0 + fabs(expected))))
+        fail_msg("%.17g instead of %.17g", value, expected);
+}
+
+static void losses_are_those_of_the_batch(void **state)
+{
+    (void)state;
+    enum { CLASSES = 5 };
+    struct trial trial;
+    begin(&trial, small_pair, "{epochs: 1, batch: 16}");
+    rt_step *step = &trial.rehearsal.step;
+    /* 45 images: two whole batches, 13 that are left, and on to the next epoch. */
+    for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+        rt_loader_seek(trial.rehearsal.loader, epoch, 0);
+        for (size_t number = 0; number < 3; ++number) {
+            const rt_batch *batch = rt_loader_next(trial.rehearsal.loader);
+            rt_error err = {0};
+            assert_int_equal(batch->count, number < 2 ? 16 : 13);
+            if (rt_step_run(step, batch, &err) != RT_OK)
+                fail_msg("%s", err.message);
+            double cross_entropy = 0.0, divergence = 0.0;
+            for (size_t n = 0; n < batch->count; ++n) {
+                const float *student = step->logits + n * CLASSES, *teacher = step->teacher_logits + n * CLASSES;
+                cross_entropy -= log_softmax(student, CLASSES, (size_t)batch->labels[n], 1.0);
+                for (size_t k = 0; k < CLASSES; ++k) {
+                    double p = log_softmax(teacher, CLASSES, k, 3.0), q = log_softmax(student, CLASSES, k, 3.0);
+                    divergence += 9.0 * exp(p) * (p - q);
+                }
+            }
+            cross_entropy /= (double)batch->count;
+            divergence /= (double)batch->count;
+            assert_true(cross_entropy > 0.1 && divergence > 1e-3);
+            assert_close(step->losses[0], cross_entropy);
+            assert_close(step->losses[1], divergence);
+            assert_close(step->losses[2], cross_entropy);
+            assert_close(step->loss, 0.25 * cross_entropy + 2.0 * divergence);
+        }
+    }
+    assert_int_equal(step->update.step, 6);
+    end(&trial);
+}
+
+static void teachers_see_the_images_and_never_change(void **state)
+{
+    (void)state;
+    struct trial trial;
+    begin(&trial, small_pair, "{epochs: 1, batch: 16}");
+    rt_rehearsal *r = &trial.rehearsal;
+    size_t bytes = r->teacher->graph->trained_floats * sizeof(float);
+    float *before = malloc(bytes), logits[16 * 5];
+    memcpy(before, r->teacher->parameters->values, bytes);
+    const rt_batch *batch = rt_loader_next(r->loader);
+    assert_int_equal(rt_step_run(&r->step, batch, NULL), RT_OK);
+    assert_int_equal(rt_inference_run(r->teacher_inference, batch->images, batch->count, logits, NULL), RT_OK);
+    assert_memory_equal(logits, r->step.teacher_logits, sizeof logits);
+    assert_memory_equal(before, r->teacher->parameters->values, bytes);
+    free(before);
+    end(&trial);
+}
+
+/* Losses that are not finite name their term and the step; the parameters stay. */
+static void overflow_is_named(void **state)
+{
+    (void)state;
+    struct trial trial;
+    begin(&trial, small_pair, "{epochs: 1, batch: 16}");
+    rt_rehearsal *r = &trial.rehearsal;
+    rt_error err = {0};
+    assert_int_equal(rt_rehearsal_run(r, 3, 0, NULL, &err), RT_OK);
+    float *bias = rt_parameter_values(r->student->parameters, (int)r->student->graph->parameter_count - 1);
+    bias[3] = INFINITY;
+    ++r->student->parameters->version;
+    assert_int_equal(rt_rehearsal_run(r, 1, 0, NULL, &err), RT_ERROR_NUMERIC);
+    assert_string_equal(err.message, "loss 'cross_entropy': 'student.logits' of sample 0, class 3 is inf; it must be "
+                                     "finite (step 3)");
+    assert_int_equal(r->step.update.step, 3);
+    end(&trial);
+}
+
+static void count_allocations(const char *networks, const char *train)
+{
+    struct trial trial;
+    begin(&trial, networks, train);
+    rt_rehearsal_times times[8];
+    rt_error err = {0};
+    if (rt_rehearsal_run(&trial.rehearsal, 1, 0, NULL, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    int before = allocations;
+    assert_true(before > 0);
+    if (rt_rehearsal_run(&trial.rehearsal, 0, 8, times, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    int after = allocations;
+    if (after != before)
+        fail_msg("%d allocations in 8 steps of %s, %s", after - before, networks, train);
+    end(&trial);
+}
+
+static void steps_allocate_nothing(void **state)
+{
+    (void)state;
+    count_allocations(small_pair, "{epochs: 1, batch: 16}");
+    count_allocations("teacher: {model: resnet8, width: 0.5, weights: not opened}\n"
+                      "student: {model: resnet8, width: 0.25}",
+                      "{epochs: 1, batch: 32, ema: 0.9, clip_norm: 1, clip_value: 1, optimizer: adamw, schedule: cosine}");
+    count_allocations("teacher: {model: convnet, weights: not opened}\n"
+                      "student: {model: mlp, dropout: 0.5}",
+                      "{epochs: 1, batch: 64, optimizer: {sgd: {nesterov: true}}}");
+}
+
+static int start_threads(void **state)
+{
+    (void)state;
+    rt_threads_start(2);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(losses_are_those_of_the_batch),
+        cmocka_unit_test(teachers_see_the_images_and_never_change),
+        cmocka_unit_test(overflow_is_named),
+        cmocka_unit_test(steps_allocate_nothing),
+    };
+    return cmocka_run_group_tests(tests, start_threads, NULL);
+}
