@@ -44,8 +44,12 @@ void rt_threads_spin_briefly(char **argv)
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
         return;
     /* About 0.1 ms where a pause takes 140 cycles, less elsewhere: longer than a parallel region's usual imbalance. */
-    if (setenv("GOMP_SPINCOUNT", "2000", 1) == 0)
-        execv("/proc/self/exe", argv);
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0 || setenv("GOMP_SPINCOUNT", "2000", 1) != 0)
+        return;
+    program[length] = '\0';
+    execv(program, argv); /* on failure the program goes on as it is */
 }
 
 void rt_parallel_rows(size_t rows, void (*body)(void *context, size_t row), void *context)

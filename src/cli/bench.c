@@ -10,7 +10,7 @@
 #include "report/table.h"
 #include "train/rehearsal.h"
 
-enum { WARM_STEPS = 3, DEFAULT_STEPS = 20, MOST_STEPS = 100000 };
+enum { WARM_STEPS = 3, DEFAULT_STEPS = 20, MOST_STEPS = 100000, MOST_THREADS = 1024 };
 
 struct arguments {
     const char *recipe;
@@ -43,14 +43,23 @@ static int parse(int argc, char **argv, struct arguments *arguments)
         long number = option == 's' || option == 't' ? strtol(optarg, &end, 10) : 1;
         if (option == '?')
             return rt_command_misused(&rt_command_bench, "option '%s' is unknown or lacks its value", argv[optind - 1]);
-        if ((end && (*end || end == optarg)) || number < 1 || number > MOST_STEPS)
+        int most = option == 's' ? MOST_STEPS : MOST_THREADS;
+        if ((end && (*end || end == optarg)) || number < 1 || number > most)
             return rt_command_misused(&rt_command_bench, "--%s '%s' must be a whole number from 1 to %d",
-                                      option == 's' ? "steps" : "threads", optarg, MOST_STEPS);
+                                      option == 's' ? "steps" : "threads", optarg, most);
         switch (option) {
-        case 's': arguments->steps = (size_t)number; break;
-        case 't': arguments->threads = (int)number; break;
-        case 'y': arguments->synthetic = true; break;
-        default: arguments->json = true; break;
+        case 's':
+            arguments->steps = (size_t)number;
+            break;
+        case 't':
+            arguments->threads = (int)number;
+            break;
+        case 'y':
+            arguments->synthetic = true;
+            break;
+        default:
+            arguments->json = true;
+            break;
         }
     }
     if (optind >= argc)
@@ -92,17 +101,17 @@ static int print_json(const struct figures *f)
 {
     const rt_rehearsal_times *m = &f->median;
     const rt_inference *teacher = f->rehearsal->teacher_inference;
-    json_t *object = json_pack(
-        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "data_ms", m->data, "teacher_ms", m->teacher, "forward_ms",
-        m->forward, "loss_ms", m->loss, "backward_ms", m->backward, "optimizer_ms", m->update, "step_ms", m->total,
-        "images_per_s", f->images_per_s, "peak_rss_mb", (double)rt_peak_memory() / 1048576.0, "gflops", f->gflops);
+    json_t *object = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "data_ms", m->data, "teacher_ms",
+                               m->teacher, "forward_ms", m->forward, "loss_ms", m->loss, "backward_ms", m->backward,
+                               "optimizer_ms", m->update, "step_ms", m->total, "images_per_s", f->images_per_s,
+                               "peak_rss_mb", (double)rt_peak_memory() / 1048576.0, "gflops", f->gflops);
     json_object_set_new(object, "threads", json_integer(rt_threads_count()));
     json_object_set_new(object, "isa", json_string(rt_engine_isa()));
     json_object_set_new(object, "engine", json_string(rt_engine_version()));
     json_object_set_new(object, "batch", json_integer((json_int_t)f->rehearsal->step.batch));
     json_object_set_new(object, "steps", json_integer((json_int_t)f->steps));
-    json_object_set_new(object, "teacher", f->recipe->teacher.present ? json_string(f->recipe->teacher.model)
-                                                                      : json_null());
+    json_object_set_new(object, "teacher",
+                        f->recipe->teacher.present ? json_string(f->recipe->teacher.model) : json_null());
     json_object_set_new(object, "student", json_string(f->recipe->student.model));
     json_object_set_new(object, "reorders", json_integer(add_up(f, rt_plan_reorders)));
     json_object_set_new(object, "weight_packs", json_integer(rt_plan_weight_packs(f->rehearsal->step.plan)));
@@ -121,7 +130,7 @@ static int print_table(const struct figures *f, rt_error *err)
     const struct {
         const char *name;
         double milliseconds;
-    } rows[] = {{"data (waiting)", f->median.data}, {"teacher", f->median.teacher}, {"forward", f->median.forward},
+    } rows[] = {{"data (waiting)", f->median.data}, {"teacher", f->median.teacher},   {"forward", f->median.forward},
                 {"losses", f->median.loss},         {"backward", f->median.backward}, {"optimizer", f->median.update},
                 {"step", f->median.total}};
     rt_table *table = rt_table_new("lrr");
@@ -158,7 +167,9 @@ static int measure(const struct arguments *arguments, const rt_recipe *recipe)
     if (status == RT_OK)
         status = rt_rehearsal_run(&rehearsal, WARM_STEPS, arguments->steps, times, &err);
     if (status == RT_OK) {
-        struct figures figures = {.rehearsal = &rehearsal, .recipe = recipe, .steps = arguments->steps,
+        struct figures figures = {.rehearsal = &rehearsal,
+                                  .recipe = recipe,
+                                  .steps = arguments->steps,
                                   .median = rt_rehearsal_median(times, arguments->steps)};
         figures.images_per_s = 1e3 * (double)rehearsal.step.batch / figures.median.total;
         figures.gflops = rt_rehearsal_flops(&rehearsal) / (1e6 * figures.median.total);
@@ -180,8 +191,9 @@ static int run(int argc, char **argv)
         return code;
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_load(arguments.recipe, arguments.overrides, arguments.override_count,
-                                      arguments.synthetic ? RT_RECIPE_SYNTHETIC : RT_RECIPE_TRAIN, &recipe, &diagnostics);
+    rt_status status =
+        rt_recipe_load(arguments.recipe, arguments.overrides, arguments.override_count,
+                       arguments.synthetic ? RT_RECIPE_SYNTHETIC : RT_RECIPE_TRAIN, &recipe, &diagnostics);
     rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
     code = status == RT_OK ? measure(&arguments, recipe) : RT_EXIT_USAGE;
@@ -193,9 +205,10 @@ const rt_command rt_command_bench = {
     .name = "bench",
     .usage = "bench RECIPE [key.sub=value ...] [--steps N] [--threads N] [--synthetic] [--json]",
     .summary = "time the steps of a recipe's student: where the time goes, and which kernels run",
-    .details = "Medians over N steps (20) on whole batches, after 3 to warm up. `data` is the time that a step waits for\n"
-               "the loader. --synthetic needs neither data nor weights: images are 3 x 32 x 32 of 100 classes, augmented by\n"
-               "crop and flip, and of the recipe only `student` and `loss` are required. --json prints one object to\n"
-               "stdout, with the implementation of each layer.\n",
+    .details =
+        "Medians over N steps (20) on whole batches, after 3 to warm up. `data` is the time that a step waits for\n"
+        "the loader. --synthetic needs neither data nor weights: images are 3 x 32 x 32 of 100 classes, augmented by\n"
+        "crop and flip, and of the recipe only `student` and `loss` are required. --json prints one object to\n"
+        "stdout, with the implementation of each layer.\n",
     .run = run,
 };

@@ -44,9 +44,10 @@ static rt_status print_shapes(const char *role, const char *model, const rt_grap
 static void print_data(const rt_rehearsal *r, const rt_recipe *recipe)
 {
     const rt_run_data *data = &r->data;
-    printf("data: %s, %zu training images, %zu held out for validation, %zu test images; %zu x %zu x %zu, %zu classes\n",
-           recipe->data.reader->name, data->train_count, data->validation_count, data->test_count, data->train.height,
-           data->train.width, data->train.channels, data->train.classes);
+    printf(
+        "data: %s, %zu training images, %zu held out for validation, %zu test images; %zu x %zu x %zu, %zu classes\n",
+        recipe->data.reader->name, data->train_count, data->validation_count, data->test_count, data->train.height,
+        data->train.width, data->train.channels, data->train.classes);
     printf("normalisation (%s):", recipe->data.mean.count ? "given" : "measured");
     for (size_t c = 0; c < data->normalization.channels; ++c)
         printf(" %.4f/%.4f", (double)data->normalization.mean[c], (double)data->normalization.std[c]);
@@ -77,14 +78,17 @@ static rt_status print_cost(rt_rehearsal *r, const rt_recipe *recipe, rt_error *
     size_t parameters = r->student->graph->trained_floats * sizeof(float);
     double teacher = r->teacher_inference ? (double)rt_plan_bytes(rt_inference_plan(r->teacher_inference)) : 0.0;
     printf("\nmemory: %.1f MB activations and gradients, %.1f MB student parameters with gradients and moments, "
-           "%.1f MB teacher activations; %.0f MB in all so far\n", (double)rt_plan_bytes(r->step.plan) / megabyte,
-           (double)parameters * (2.0 + (double)recipe->train.optimizer.optimizer->moments) / megabyte, teacher / megabyte,
-           (double)rt_peak_memory() / megabyte);
+           "%.1f MB teacher activations; %.0f MB in all so far\n",
+           (double)rt_plan_bytes(r->step.plan) / megabyte,
+           (double)parameters * (2.0 + (double)recipe->train.optimizer.optimizer->moments) / megabyte,
+           teacher / megabyte, (double)rt_peak_memory() / megabyte);
     char duration[64];
     rt_duration_format(estimate_seconds(r, recipe, &median), duration, sizeof duration);
-    printf("time: %.1f ms a step of %zu images (%.0f images/s on %d threads, from %d steps); about %s in all, evaluation "
-           "not counted\n", median.total, r->step.batch, 1e3 * (double)r->step.batch / median.total, rt_threads_count(),
-           TIMED_STEPS, duration);
+    printf(
+        "time: %.1f ms a step of %zu images (%.0f images/s on %d threads, from %d steps); about %s in all, evaluation "
+        "not counted\n",
+        median.total, r->step.batch, 1e3 * (double)r->step.batch / median.total, rt_threads_count(), TIMED_STEPS,
+        duration);
     return RT_OK;
 }
 
@@ -110,8 +114,8 @@ static int run(int argc, char **argv)
         return rt_command_misused(&rt_command_check, argc < 2 ? "needs a recipe" : "option '%s' is unknown", argv[1]);
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_load(argv[1], (const char *const *)argv + 2, (size_t)(argc - 2), RT_RECIPE_TRAIN, &recipe,
-                                      &diagnostics);
+    rt_status status = rt_recipe_load(argv[1], (const char *const *)argv + 2, (size_t)(argc - 2), RT_RECIPE_TRAIN,
+                                      &recipe, &diagnostics);
     rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
     if (status != RT_OK)
@@ -134,7 +138,8 @@ const rt_command rt_command_check = {
     .name = "check",
     .usage = "check RECIPE [key.sub=value ...]",
     .summary = "find everything wrong with a recipe, and what it will cost; writes nothing",
-    .details = "Reports all mistakes with their line and column, opens the data and the weights, then prints the shape table\n"
-               "of each network, parameters, MACs, memory, and an estimate of the time from a few steps.\n",
+    .details =
+        "Reports all mistakes with their line and column, opens the data and the weights, then prints the shape table\n"
+        "of each network, parameters, MACs, memory, and an estimate of the time from a few steps.\n",
     .run = run,
 };

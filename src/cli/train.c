@@ -16,15 +16,14 @@ struct arguments {
     const char *recipe;
     const char *const *overrides;
     size_t override_count;
-    const char *out;     /* or NULL */
-    const char *resume;  /* a run folder, or NULL */
+    const char *out;    /* or NULL */
+    const char *resume; /* a run folder, or NULL */
 };
 
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {{"out", required_argument, NULL, 'o'},
-                                            {"resume", required_argument, NULL, 'r'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"out", required_argument, NULL, 'o'}, {"resume", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
     optind = 0;
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -61,7 +60,8 @@ static rt_status write_recipe(const char *folder, const rt_recipe *recipe, rt_er
 static rt_status print_table(const rt_outcome outcomes[RT_OUTCOMES], rt_error *err)
 {
     rt_table *table = rt_table_new("llrrrrrr");
-    const char *const titles[] = {"network", "model", "parameters", "MACs", "size", "latency", "top-1 best", "top-1 last"};
+    const char *const titles[] = {"network", "model",   "parameters", "MACs",
+                                  "size",    "latency", "top-1 best", "top-1 last"};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; ++i)
         rt_table_cell(table, "%s", titles[i]);
     rt_table_rule(table);
@@ -88,7 +88,8 @@ static rt_status print_table(const rt_outcome outcomes[RT_OUTCOMES], rt_error *e
 }
 
 /* The folder of the run: a new one with its recipe, or the one to go on in. Allocated. */
-static rt_status prepare_folder(const struct arguments *arguments, const rt_recipe *recipe, char **folder, rt_error *err)
+static rt_status prepare_folder(const struct arguments *arguments, const rt_recipe *recipe, char **folder,
+                                rt_error *err)
 {
     if (!arguments->resume) {
         RT_TRY(rt_run_folder_make(arguments->out, arguments->recipe, folder, err));

@@ -1,11 +1,11 @@
 /* Batch norm with the ReLU behind it fused (Ioffe and Szegedy 2015, arXiv:1502.03167).
  *
- * Training normalises by the batch's mean and biased variance, and moves the running statistics towards the mean and the
- * unbiased variance, as PyTorch does. Evaluation normalises by the running statistics.
+ * Training normalises by the batch's mean and biased variance, and moves the running statistics towards the mean and
+ * the unbiased variance, as PyTorch does. Evaluation normalises by the running statistics.
  *
- * Its sums run over the whole batch, and gradients of every layer before it inherit their errors: added up one by one in
- * float32 they are ten times as far off as PyTorch's. Here a chunk of rows that stays in the first cache is summed in
- * float32, and chunks in float64 (batch_norm_sums.h). The ReLU's mask is not kept but computed again. */
+ * Its sums run over the whole batch, and gradients of every layer before it inherit their errors: added up one by one
+ * in float32 they are ten times as far off as PyTorch's. Here a chunk of rows that stays in the first cache is summed
+ * in float32, and chunks in float64 (batch_norm_sums.h). The ReLU's mask is not kept but computed again. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +15,12 @@
 
 struct batch_norm {
     rt_norm_rows rows;
-    float *lanes;                        /* owns the arrays below; [rows.lanes] each, the channels over and over */
-    float *mean, *scale, *shift;         /* y = (x - mean) scale + shift; from forward, for backward too */
-    float *common, *slope;               /* diff_src = scale (g - common - slope (x - mean)) */
-    double *channels;                    /* owns the arrays below; [rows.channels] each */
-    double *center, *variance;           /* of the batch or the running ones */
-    double *sum, *dot;                   /* of gradients, and of gradients with x - mean */
+    float *lanes;                /* owns the arrays below; [rows.lanes] each, the channels over and over */
+    float *mean, *scale, *shift; /* y = (x - mean) scale + shift; from forward, for backward too */
+    float *common, *slope;       /* diff_src = scale (g - common - slope (x - mean)) */
+    double *channels;            /* owns the arrays below; [rows.channels] each */
+    double *center, *variance;   /* of the batch or the running ones */
+    double *sum, *dot;           /* of gradients, and of gradients with x - mean */
 };
 
 static rt_status plan(rt_kernel *kernel, rt_error *err)

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Compiled for several instruction sets, chosen when the program starts. Products and sums are rounded one by one in all
- * of them (-ffp-contract=off), so that the bits are the same. */
+/* Compiled for several instruction sets, chosen when the program starts. Products and sums are rounded one by one in
+ * all of them (-ffp-contract=off), so that the bits are the same. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
@@ -11,10 +11,10 @@
 #endif
 
 enum {
-    LANES = 128,  /* enough independent sums to keep two vector units busy */
-    STEPS = 32,   /* rows of lanes in a chunk, which is 16 KB and stays in the first cache */
-    GROUP = 8,    /* rows whose products are added up in float32 */
-    BLOCKS = 32   /* what threads share out */
+    LANES = 128, /* enough independent sums to keep two vector units busy */
+    STEPS = 32,  /* rows of lanes in a chunk, which is 16 KB and stays in the first cache */
+    GROUP = 8,   /* rows whose products are added up in float32 */
+    BLOCKS = 32  /* what threads share out */
 };
 
 rt_norm_rows rt_norm_rows_of(size_t count, size_t channels)

@@ -1,8 +1,8 @@
 /* The loops of batch norm over all samples. Memory is seen as rows of `lanes` floats, several pixels' channels side by
  * side where channels are few, so that loops are wide for any number of channels.
  *
- * Sums are taken in fixed chunks and blocks of chunks, and blocks are added in order: the bits do not depend on the number
- * of threads, nor on the vector instructions of the CPU. */
+ * Sums are taken in fixed chunks and blocks of chunks, and blocks are added in order: the bits do not depend on the
+ * number of threads, nor on the vector instructions of the CPU. */
 #ifndef RETORT_ENGINE_BATCH_NORM_SUMS_H
 #define RETORT_ENGINE_BATCH_NORM_SUMS_H
 
@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 typedef struct rt_norm_rows {
-    size_t count, channels;   /* samples of each channel: batch x height x width */
-    size_t lanes;             /* a multiple of channels */
+    size_t count, channels; /* samples of each channel: batch x height x width */
+    size_t lanes;           /* a multiple of channels */
     size_t chunks, blocks;
 } rt_norm_rows;
 

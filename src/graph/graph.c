@@ -136,7 +136,7 @@ static int add_parameter(rt_graph *graph, const char *name, const char *suffix, 
     *parameter = (rt_parameter){.kind = kind, .shape = shape, .count = 1, .initialization = initialization, .fan = fan};
     for (size_t i = 0; i < shape.count; ++i) {
         if (shape.dims[i] == 0 || shape.dims[i] > largest_extent / parameter->count) {
-            rt_graph_refuse(graph, "'%s.%s': a size of %zu is not possible", name, suffix, shape.dims[i]);
+            rt_graph_refuse(graph, "'%s.%s': it would have more than %zu values", name, suffix, largest_extent);
             return -1;
         }
         parameter->count *= shape.dims[i];

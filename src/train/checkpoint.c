@@ -9,13 +9,18 @@
 #include "formats/quote.h"
 #include "formats/safetensors.h"
 
-enum { STATE_CAPACITY = 8192, CHECKSUM_CAPACITY = 24, PREFIX_CAPACITY = 40, TENSOR_NAME_CAPACITY = RT_NAME_CAPACITY + PREFIX_CAPACITY };
+enum {
+    STATE_CAPACITY = 8192,
+    CHECKSUM_CAPACITY = 24,
+    PREFIX_CAPACITY = 40,
+    TENSOR_NAME_CAPACITY = RT_NAME_CAPACITY + PREFIX_CAPACITY
+};
 
 /* One of the flat sets that a checkpoint holds: the parameters, each moment, the average. */
 struct set {
     char prefix[PREFIX_CAPACITY];
-    float *values;                /* laid out as rt_parameters.values */
-    float *buffers;               /* or NULL: moments have none */
+    float *values;  /* laid out as rt_parameters.values */
+    float *buffers; /* or NULL: moments have none */
 };
 
 static size_t list_sets(const rt_update *update, struct set sets[RT_OPTIMIZER_MAX_MOMENTS + 2])
@@ -91,9 +96,10 @@ rt_status rt_checkpoint_save(const char *path, const rt_update *update, const rt
     RT_TRY(rt_training_state_write(state, terms, text, sizeof text, err));
     RT_TRY(list_all(update, &listing, err));
     add_up(&listing, NULL, text, checksum);
-    const rt_text_pair metadata[] = {{"retort.state", text}, {"retort.run", fingerprint}, {"retort.checksum", checksum}};
-    rt_status status = rt_safetensors_write(path, listing.items, listing.count, metadata,
-                                            sizeof metadata / sizeof *metadata, err);
+    const rt_text_pair metadata[] = {
+        {"retort.state", text}, {"retort.run", fingerprint}, {"retort.checksum", checksum}};
+    rt_status status =
+        rt_safetensors_write(path, listing.items, listing.count, metadata, sizeof metadata / sizeof *metadata, err);
     free(listing.items);
     free(listing.names);
     return status;
@@ -146,9 +152,11 @@ static rt_status load_checked(const char *path, const rt_tensors *file, const st
                        path, rt_quote_text(&quote, checksum, strlen(checksum)), actual);
     RT_TRY(rt_training_state_read(text, terms, &loaded, err));
     if (!fits(&loaded, update))
-        return rt_fail(err, RT_ERROR_FORMAT, "checkpoint '%s': epoch %lld, batch %lld, step %lld cannot be where a run "
-                       "of %lld epochs of %lld steps stood", path, (long long)loaded.epoch, (long long)loaded.batch,
-                       (long long)loaded.step, (long long)update->recipe->epochs, (long long)update->steps_per_epoch);
+        return rt_fail(err, RT_ERROR_FORMAT,
+                       "checkpoint '%s': epoch %lld, batch %lld, step %lld cannot be where a run "
+                       "of %lld epochs of %lld steps stood",
+                       path, (long long)loaded.epoch, (long long)loaded.batch, (long long)loaded.step,
+                       (long long)update->recipe->epochs, (long long)update->steps_per_epoch);
     for (size_t i = 0; i < listing->count; ++i)
         RT_TRY(rt_tensor_floats(rt_tensors_find(file, listing->items[i].name),
                                 (float *)(uintptr_t)listing->items[i].data, err));

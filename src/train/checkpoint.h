@@ -1,8 +1,8 @@
 /* Checkpoints: all that a killed run needs to go on as if it had never been killed, in one safetensors file.
  *
- * Tensors: the parameters and buffers by name, "optimizer.0.NAME" and "optimizer.1.NAME" for moments, "ema.NAME" for the
- * moving average. Metadata: the state of the training, a checksum, and a fingerprint of the resolved recipe, without which
- * (or with another) a checkpoint is refused. */
+ * Tensors: the parameters and buffers by name, "optimizer.0.NAME" and "optimizer.1.NAME" for moments, "ema.NAME" for
+ * the moving average. Metadata: the state of the training, a checksum, and a fingerprint of the resolved recipe,
+ * without which (or with another) a checkpoint is refused. */
 #ifndef RETORT_TRAIN_CHECKPOINT_H
 #define RETORT_TRAIN_CHECKPOINT_H
 

@@ -55,8 +55,8 @@ static rt_status check_splits(const rt_run_data *data, rt_error *err)
     if (a->height != b->height || a->width != b->width || a->channels != b->channels || a->classes != b->classes)
         return rt_fail(err, RT_ERROR_SHAPE,
                        "data: training images are %zu x %zu x %zu of %zu classes, test images %zu x %zu x %zu of %zu; "
-                       "they must agree", a->height, a->width, a->channels, a->classes, b->height, b->width,
-                       b->channels, b->classes);
+                       "they must agree",
+                       a->height, a->width, a->channels, a->classes, b->height, b->width, b->channels, b->classes);
     return RT_OK;
 }
 
@@ -139,8 +139,8 @@ rt_status rt_run_data_train_loader(const rt_run_data *data, size_t batch, rt_loa
                           loader, err);
 }
 
-rt_status rt_run_data_plain_loader(const rt_run_data *data, const rt_images *images, const uint32_t *samples, size_t count,
-                               size_t batch, rt_loader **loader, rt_error *err)
+rt_status rt_run_data_plain_loader(const rt_run_data *data, const rt_images *images, const uint32_t *samples,
+                                   size_t count, size_t batch, rt_loader **loader, rt_error *err)
 {
     return rt_loader_open(&(rt_loader_options){.images = images,
                                                .samples = samples,

@@ -9,7 +9,7 @@
 typedef struct rt_run_data {
     const rt_reader *reader;
     rt_images train, test;
-    uint32_t *train_samples, *validation_samples, *test_samples;  /* indices into the images, in file order */
+    uint32_t *train_samples, *validation_samples, *test_samples; /* indices into the images, in file order */
     size_t train_count, validation_count, test_count;
     rt_normalization normalization;
     rt_augment augment;
@@ -17,9 +17,9 @@ typedef struct rt_run_data {
     uint64_t seed;
 } rt_run_data;
 
-/* Opens what the recipe's data section names: `limit` takes the first N training images, `validation` holds out a share of
- * those (a permutation of RT_STREAM_SPLIT decides which), mean and std are measured on the rest unless given.
- * Checks that both splits agree in shape and classes. */
+/* Opens what the recipe's data section names: `limit` takes the first N training images, `validation` holds out a share
+ * of those (a permutation of RT_STREAM_SPLIT decides which), mean and std are measured on the rest unless given. Checks
+ * that both splits agree in shape and classes. */
 rt_status rt_run_data_open(const rt_recipe *recipe, rt_run_data *data, rt_error *err);
 void rt_run_data_close(rt_run_data *data); /* accepts a zeroed struct */
 
@@ -27,7 +27,7 @@ rt_model_input rt_run_data_input(const rt_run_data *data);
 
 /* A loader over the training samples, shuffled and augmented; or over others, in order and as they are. */
 rt_status rt_run_data_train_loader(const rt_run_data *data, size_t batch, rt_loader **loader, rt_error *err);
-rt_status rt_run_data_plain_loader(const rt_run_data *data, const rt_images *images, const uint32_t *samples, size_t count,
-                               size_t batch, rt_loader **loader, rt_error *err);
+rt_status rt_run_data_plain_loader(const rt_run_data *data, const rt_images *images, const uint32_t *samples,
+                                   size_t count, size_t batch, rt_loader **loader, rt_error *err);
 
 #endif

@@ -31,8 +31,10 @@ static rt_status make_named(const char *out, char **folder, rt_error *err)
         if (empty < 0)
             return rt_fail(err, RT_ERROR_FILE, "run folder '%s': %s", out, strerror(errno));
         if (!empty)
-            return rt_fail(err, RT_ERROR_USAGE, "run folder '%s' is not empty; nothing is overwritten: choose another "
-                           "--out, or --resume %s to go on with it", out, out);
+            return rt_fail(err, RT_ERROR_USAGE,
+                           "run folder '%s' is not empty; nothing is overwritten: choose another "
+                           "--out, or --resume %s to go on with it",
+                           out, out);
     }
     RT_TRY(rt_folder_make(out, err));
     *folder = strdup(out);

@@ -63,8 +63,8 @@ rt_status rt_log_epoch(const char *path, const rt_epoch_row *row, const rt_loss_
 {
     json_t *line = begin("epoch"), *list = json_array();
     for (size_t i = 0; i < term_count; ++i)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f}", "name", terms[i].loss->name, "weight",
-                                              terms[i].weight, "value", row->losses[i]));
+        json_array_append_new(list, json_pack("{s:s, s:f, s:f}", "name", terms[i].loss->name, "weight", terms[i].weight,
+                                              "value", row->losses[i]));
     json_object_set_new(line, "epoch", json_integer(row->epoch));
     json_object_set_new(line, "lr", json_real(row->learning_rate));
     json_object_set_new(line, "loss", json_real(row->loss));

@@ -27,11 +27,11 @@ static json_t *file_name(const char *name)
 
 static json_t *describe_training(const rt_training_result *t)
 {
-    return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f}", "epochs", (json_int_t)t->epochs, "best_epoch",
-                     (json_int_t)t->best_epoch, "best_top1", t->best_top1, "best_top5", t->best_top5, "last_top1",
-                     t->last_top1, "last_top5", t->last_top5, "last_cross_entropy", number(t->last_cross_entropy),
-                     "best_picked_on", t->picked_on_validation ? "validation" : "test", "train_images_per_s",
-                     t->images_per_s, "train_seconds", t->seconds);
+    return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f}", "epochs", (json_int_t)t->epochs,
+                     "best_epoch", (json_int_t)t->best_epoch, "best_top1", t->best_top1, "best_top5", t->best_top5,
+                     "last_top1", t->last_top1, "last_top5", t->last_top5, "last_cross_entropy",
+                     number(t->last_cross_entropy), "best_picked_on", t->picked_on_validation ? "validation" : "test",
+                     "train_images_per_s", t->images_per_s, "train_seconds", t->seconds);
 }
 
 static json_t *describe_machine(void)
@@ -43,13 +43,13 @@ static json_t *describe_machine(void)
 
 rt_status rt_outcome_write(const char *path, const rt_outcome *outcome, const rt_recipe *recipe, rt_error *err)
 {
-    json_t *result = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:I, s:o, s:o, s:o}", "role", outcome->role, "model",
-        outcome->model, "parameters", (json_int_t)outcome->parameters, "macs", (json_int_t)outcome->macs, "file_bytes",
-        (json_int_t)outcome->file_bytes, "latency_ms", outcome->latency_ms, "top1", outcome->top1, "top5", outcome->top5,
-        "recipe", file_name(recipe->path), "seed", (json_int_t)recipe->seed, "training", describe_training(&outcome->training),
-        "machine", describe_machine(), "versions",
-        json_pack("{s:s, s:s}", "retort", RT_VERSION, "engine", rt_engine_version()));
+    json_t *result = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:I, s:o, s:o, s:o}", "role",
+                               outcome->role, "model", outcome->model, "parameters", (json_int_t)outcome->parameters,
+                               "macs", (json_int_t)outcome->macs, "file_bytes", (json_int_t)outcome->file_bytes,
+                               "latency_ms", outcome->latency_ms, "top1", outcome->top1, "top5", outcome->top5,
+                               "recipe", file_name(recipe->path), "seed", (json_int_t)recipe->seed, "training",
+                               describe_training(&outcome->training), "machine", describe_machine(), "versions",
+                               json_pack("{s:s, s:s}", "retort", RT_VERSION, "engine", rt_engine_version()));
     char *text = result ? json_dumps(result, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(result);
     if (!text)
@@ -73,8 +73,8 @@ rt_status rt_outcome_read(const char *path, rt_training_result *result, rt_error
     int failed = json_unpack_ex(root, &problem, 0, "{s:{s:I, s:I, s:F, s:F, s:F, s:F, s:o, s:s, s:F, s:F}}", "training",
                                 "epochs", &epochs, "best_epoch", &best_epoch, "best_top1", &result->best_top1,
                                 "best_top5", &result->best_top5, "last_top1", &result->last_top1, "last_top5",
-                                &result->last_top5, "last_cross_entropy", &cross_entropy, "best_picked_on",
-                                &picked, "train_images_per_s", &result->images_per_s, "train_seconds", &result->seconds);
+                                &result->last_top5, "last_cross_entropy", &cross_entropy, "best_picked_on", &picked,
+                                "train_images_per_s", &result->images_per_s, "train_seconds", &result->seconds);
     if (!failed) {
         result->epochs = epochs;
         result->best_epoch = best_epoch;

@@ -69,13 +69,14 @@ static rt_status train_to_the_end(const rt_pipeline *pipeline, const struct job 
                                                 .stop = pipeline->stop},
                                  &outcome->training, err);
     /* The cause is in `err`, and a log that cannot be written must not replace it. */
-    rt_log_event(log, status == RT_OK ? "finished" : rt_status_name(status), status == RT_OK ? NULL : err->message, NULL);
+    rt_log_event(log, status == RT_OK ? "finished" : rt_status_name(status), status == RT_OK ? NULL : err->message,
+                 NULL);
     free(log);
     return status;
 }
 
-static rt_status finish_job(const rt_pipeline *pipeline, const struct job *job, rt_network *network, rt_outcome *outcome,
-                            rt_error *err)
+static rt_status finish_job(const rt_pipeline *pipeline, const struct job *job, rt_network *network,
+                            rt_outcome *outcome, rt_error *err)
 {
     char *last = rt_path_join(job->folder, "last.safetensors"), *result = rt_path_join(job->folder, "result.json");
     rt_status status = last && result ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for file names");
@@ -119,7 +120,8 @@ static rt_status cross_entropy_terms(rt_loss_recipe *term, rt_error *err)
 {
     for (size_t i = 0; i < rt_loss_count; ++i)
         if (strcmp(rt_losses[i]->name, "cross_entropy") == 0) {
-            *term = (rt_loss_recipe){.loss = rt_losses[i], .weight = 1.0, .settings = calloc(1, rt_losses[i]->state_size + 1)};
+            *term = (rt_loss_recipe){
+                .loss = rt_losses[i], .weight = 1.0, .settings = calloc(1, rt_losses[i]->state_size + 1)};
             if (!term->settings)
                 return rt_fail(err, RT_ERROR_MEMORY, "no memory for a loss");
             rt_param_defaults(rt_losses[i]->params, term->settings);
@@ -219,11 +221,10 @@ static rt_status run_stages(rt_pipeline *pipeline, const rt_loss_recipe *default
     if (recipe->teacher.present)
         RT_TRY(get_teacher(pipeline, default_loss, folders[TEACHER], &outcomes[TEACHER], err));
     if (recipe->baseline)
-        RT_TRY(run_student(pipeline, "student alone", "alone", folders[ALONE], default_loss, 1, NULL,
-                           &outcomes[ALONE], err));
-    return run_student(pipeline, recipe->teacher.present ? "distilled student" : "student", "student",
-                       pipeline->folder, recipe->loss, recipe->loss_count, pipeline->teacher_inference,
-                       &outcomes[STUDENT], err);
+        RT_TRY(run_student(pipeline, "student alone", "alone", folders[ALONE], default_loss, 1, NULL, &outcomes[ALONE],
+                           err));
+    return run_student(pipeline, recipe->teacher.present ? "distilled student" : "student", "student", pipeline->folder,
+                       recipe->loss, recipe->loss_count, pipeline->teacher_inference, &outcomes[STUDENT], err);
 }
 
 rt_status rt_pipeline_run(rt_pipeline *pipeline, const char *folder, bool resume, const volatile sig_atomic_t *stop,

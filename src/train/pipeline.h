@@ -12,17 +12,17 @@
 /* One network of the result table. */
 typedef struct rt_outcome {
     bool present;
-    const char *role;              /* "teacher", "student alone", "distilled student" */
+    const char *role; /* "teacher", "student alone", "distilled student" */
     const char *model;
-    uint64_t parameters, macs;     /* trained parameters; multiply-accumulates an image */
-    size_t file_bytes;             /* of its weights as safetensors */
-    double latency_ms;             /* one image, median of repeated runs */
-    bool trained;                  /* here, so that `training` holds; otherwise top1 alone */
-    double top1, top5;             /* on the test set, now */
+    uint64_t parameters, macs; /* trained parameters; multiply-accumulates an image */
+    size_t file_bytes;         /* of its weights as safetensors */
+    double latency_ms;         /* one image, median of repeated runs */
+    bool trained;              /* here, so that `training` holds; otherwise top1 alone */
+    double top1, top5;         /* on the test set, now */
     rt_training_result training;
 } rt_outcome;
 
-enum { RT_OUTCOMES = 3 };          /* teacher, student alone, student */
+enum { RT_OUTCOMES = 3 }; /* teacher, student alone, student */
 
 /* What the stages of a recipe share. Engine and recipe are borrowed. */
 typedef struct rt_pipeline {
@@ -30,15 +30,15 @@ typedef struct rt_pipeline {
     const rt_recipe *recipe;
     rt_run_data data;
     char fingerprint[RT_FINGERPRINT_CAPACITY];
-    rt_network *teacher;                /* loaded where the recipe names its weights; NULL until it is trained elsewhere */
+    rt_network *teacher; /* loaded where the recipe names its weights; NULL until it is trained elsewhere */
     rt_inference *teacher_inference;
-    const char *folder;                 /* these three are those of rt_pipeline_run() */
+    const char *folder; /* these three are those of rt_pipeline_run() */
     bool resume;
     const volatile sig_atomic_t *stop;
 } rt_pipeline;
 
-/* Opens the data and the weights that the recipe names and builds every network once, so that whatever is wrong with them
- * is known before anything is written. */
+/* Opens the data and the weights that the recipe names and builds every network once, so that whatever is wrong with
+ * them is known before anything is written. */
 rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *recipe, rt_error *err);
 void rt_pipeline_close(rt_pipeline *pipeline); /* accepts a zeroed struct */
 

@@ -40,7 +40,8 @@ static rt_status make_up_data(const rt_recipe *recipe, rt_run_data *data, rt_err
     return status;
 }
 
-static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic, rt_error *err)
+static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic,
+                              rt_error *err)
 {
     const rt_network_recipe *teacher = &recipe->teacher;
     const rt_model_input input = rt_run_data_input(&r->data);
@@ -121,8 +122,13 @@ rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, r
         RT_TRY(rt_step_run(&rehearsal->step, batch, err));
         const rt_step_times *t = &rehearsal->step.times;
         if (i >= warm)
-            times[i - warm] = (rt_rehearsal_times){1e3 * waited, 1e3 * t->teacher, 1e3 * t->forward, 1e3 * t->loss,
-                                                   1e3 * t->backward, 1e3 * t->update, 1e3 * (rt_seconds() - started)};
+            times[i - warm] = (rt_rehearsal_times){1e3 * waited,
+                                                   1e3 * t->teacher,
+                                                   1e3 * t->forward,
+                                                   1e3 * t->loss,
+                                                   1e3 * t->backward,
+                                                   1e3 * t->update,
+                                                   1e3 * (rt_seconds() - started)};
     }
     return RT_OK;
 }

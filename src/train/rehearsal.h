@@ -1,11 +1,11 @@
-/* A rehearsal: everything that a recipe's training would do, for a few steps, with nothing written. `retort bench` times it
- * and `retort check` estimates from it. */
+/* A rehearsal: everything that a recipe's training would do, for a few steps, with nothing written. `retort bench`
+ * times it and `retort check` estimates from it. */
 #ifndef RETORT_TRAIN_REHEARSAL_H
 #define RETORT_TRAIN_REHEARSAL_H
 
+#include "models/network.h"
 #include "train/data.h"
 #include "train/step.h"
-#include "models/network.h"
 
 /* Milliseconds of one step. `data` is the wait for the loader, `total` is everything. */
 typedef struct rt_rehearsal_times {
@@ -21,20 +21,22 @@ typedef struct rt_rehearsal {
     uint32_t epoch;
 } rt_rehearsal;
 
-/* Plans the student's training of a recipe. `synthetic`: 3 x 32 x 32 images of 100 classes are made up (or what a recipe
- * with the synthetic reader says), networks are initialised at random, and neither data nor weights are touched. Otherwise
- * a teacher's weights are loaded where the recipe names a file and made up where it would train one. */
+/* Plans the student's training of a recipe. `synthetic`: 3 x 32 x 32 images of 100 classes are made up (or what a
+ * recipe with the synthetic reader says), networks are initialised at random, and neither data nor weights are touched.
+ * Otherwise a teacher's weights are loaded where the recipe names a file and made up where it would train one. */
 rt_status rt_rehearsal_open(rt_rehearsal *rehearsal, rt_engine *engine, const rt_recipe *recipe, bool synthetic,
                             rt_error *err);
 void rt_rehearsal_close(rt_rehearsal *rehearsal); /* accepts a zeroed struct */
 
 /* Runs `warm` steps and then `count` timed ones on whole batches. */
-rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, rt_rehearsal_times *times, rt_error *err);
+rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, rt_rehearsal_times *times,
+                           rt_error *err);
 
 /* The median of each phase over `count` steps. */
 rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count);
 
-/* Floating-point operations of one step: 2 a multiply-accumulate, the student three times (forward and both backwards). */
+/* Floating-point operations of one step: 2 a multiply-accumulate, the student three times (forward and both backwards).
+ */
 double rt_rehearsal_flops(const rt_rehearsal *rehearsal);
 
 #endif

@@ -28,8 +28,8 @@ rt_status rt_network_save(const char *path, const rt_network *network, const rt_
         return rt_fail(err, RT_ERROR_MEMORY, "no memory to write '%s'", path);
     }
     rt_weights_list(parameters, items);
-    rt_status status = rt_safetensors_write(path, items, network->graph->parameter_count, text.pairs,
-                                            RT_DESCRIPTION_PAIRS, err);
+    rt_status status =
+        rt_safetensors_write(path, items, network->graph->parameter_count, text.pairs, RT_DESCRIPTION_PAIRS, err);
     free(items);
     free(options);
     return status;

@@ -1,5 +1,5 @@
-/* Networks to and from weights files that need nothing beside them: the tensors, and in the metadata what the network is
- * and how its images are normalised. */
+/* Networks to and from weights files that need nothing beside them: the tensors, and in the metadata what the network
+ * is and how its images are normalised. */
 #ifndef RETORT_TRAIN_SAVE_H
 #define RETORT_TRAIN_SAVE_H
 

@@ -14,13 +14,24 @@ enum { COUNTS = 8, NUMBERS = 8 };
 static void list_fields(rt_training_state *state, int64_t *counts[COUNTS], double *numbers[NUMBERS])
 {
     int64_t *const all_counts[COUNTS] = {
-        &state->epoch, &state->batch, &state->step, &state->best_epoch,
-        (int64_t *)&state->train.samples, (int64_t *)&state->train.top1, (int64_t *)&state->train.top5,
+        &state->epoch,
+        &state->batch,
+        &state->step,
+        &state->best_epoch,
+        (int64_t *)&state->train.samples,
+        (int64_t *)&state->train.top1,
+        (int64_t *)&state->train.top5,
         (int64_t *)&state->train.not_finite,
     };
     double *const all_numbers[NUMBERS] = {
-        &state->train.cross_entropy_sum, &state->loss, &state->seconds, &state->best_top1, &state->best_top5,
-        &state->best_test_top1, &state->best_test_top5, &state->total_seconds,
+        &state->train.cross_entropy_sum,
+        &state->loss,
+        &state->seconds,
+        &state->best_top1,
+        &state->best_top5,
+        &state->best_test_top1,
+        &state->best_test_top5,
+        &state->total_seconds,
     };
     memcpy(counts, all_counts, sizeof all_counts);
     memcpy(numbers, all_numbers, sizeof all_numbers);

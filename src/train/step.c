@@ -12,8 +12,10 @@ static rt_status bind_terms(rt_step *step, rt_plan *plan, rt_error *err)
         return RT_OK;
     size_t count = rt_plan_batch(plan);
     const rt_loss_array arrays[] = {
-        {"student.logits", {.shape = {2, {count, step->classes}}, .values = rt_plan_output(plan),
-                            .gradient = rt_plan_output_gradient(plan)}},
+        {"student.logits",
+         {.shape = {2, {count, step->classes}},
+          .values = rt_plan_output(plan),
+          .gradient = rt_plan_output_gradient(plan)}},
         {"labels", {.shape = {1, {count}}, .indices = step->labels}},
         {"teacher.logits", {.shape = {2, {count, step->classes}}, .values = step->teacher_logits}},
     };
@@ -103,8 +105,8 @@ rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
     RT_TRY(bind_terms(step, plan, err));
     step->loss = 0.0;
     for (size_t i = 0; i < step->term_count; ++i) {
-        RT_TRY(name_step(rt_loss_term_run(&step->terms[i], step->update.step, &step->losses[i], err),
-                         step->update.step, err));
+        RT_TRY(name_step(rt_loss_term_run(&step->terms[i], step->update.step, &step->losses[i], err), step->update.step,
+                         err));
         step->loss += step->terms[i].io.weight * step->losses[i];
     }
     double judged = rt_seconds();

@@ -17,35 +17,35 @@ typedef struct rt_step_times {
 typedef struct rt_step {
     rt_engine *engine;
     const rt_graph *graph;
-    rt_parameters *parameters;        /* the student's */
-    rt_inference *teacher;            /* or NULL */
-    rt_plan *plan, *last_plan;        /* whole batches, and an epoch's last short one */
-    rt_loss_term *terms;              /* [term_count] */
+    rt_parameters *parameters; /* the student's */
+    rt_inference *teacher;     /* or NULL */
+    rt_plan *plan, *last_plan; /* whole batches, and an epoch's last short one */
+    rt_loss_term *terms;       /* [term_count] */
     const rt_loss_recipe *recipes;
     size_t term_count;
     rt_update update;
     size_t batch, classes;
-    float *teacher_logits;            /* [batch, classes] */
-    int64_t *labels;                  /* [batch] */
-    rt_plan *bound;                   /* which plan's arrays the terms read */
+    float *teacher_logits; /* [batch, classes] */
+    int64_t *labels;       /* [batch] */
+    rt_plan *bound;        /* which plan's arrays the terms read */
     uint64_t seed;
 
     /* Results of the latest step. */
-    double *losses;                   /* [term_count], each at weight 1 */
-    double loss;                      /* weighted sum */
-    const float *logits;              /* the student's, [images of the batch, classes] */
+    double *losses;      /* [term_count], each at weight 1 */
+    double loss;         /* weighted sum */
+    const float *logits; /* the student's, [images of the batch, classes] */
     rt_step_times times;
 } rt_step;
 
 typedef struct rt_step_options {
     rt_engine *engine;
     const rt_graph *graph;
-    rt_parameters *parameters;        /* with gradients */
-    rt_inference *teacher;            /* borrowed; NULL when no term reads a teacher */
+    rt_parameters *parameters; /* with gradients */
+    rt_inference *teacher;     /* borrowed; NULL when no term reads a teacher */
     const rt_loss_recipe *losses;
     size_t loss_count;
     const rt_train_recipe *train;
-    size_t samples;                   /* an epoch's */
+    size_t samples; /* an epoch's */
     uint64_t seed;
 } rt_step_options;
 

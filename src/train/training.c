@@ -18,13 +18,13 @@ struct run {
     const rt_training *training;
     rt_step step;
     rt_loader *train_loader, *validation_loader, *test_loader;
-    rt_inference *inference;          /* of what is evaluated: the parameters or their average */
+    rt_inference *inference; /* of what is evaluated: the parameters or their average */
     rt_training_state state;
     rt_results results;
     rt_progress progress;
-    double waited;                    /* seconds that the step waited for data */
-    uint64_t images_at_start;         /* done before this process began: not part of its speed */
-    rt_metrics validation, test;      /* of the latest evaluation */
+    double waited;               /* seconds that the step waited for data */
+    uint64_t images_at_start;    /* done before this process began: not part of its speed */
+    rt_metrics validation, test; /* of the latest evaluation */
     char *checkpoint, *best, *last, *csv, *log;
 };
 
@@ -63,13 +63,14 @@ static rt_status open_run(struct run *run, rt_error *err)
         RT_TRY(rt_checkpoint_load(run->checkpoint, &run->step.update, &run->state, t->loss_count, t->fingerprint, err));
         run->images_at_start = (uint64_t)run->state.epoch * data->train_count + run->state.train.samples;
     }
-    RT_TRY(rt_inference_new(t->engine, t->network->graph, rt_update_result(&run->step.update), 0, &run->inference, err));
+    RT_TRY(
+        rt_inference_new(t->engine, t->network->graph, rt_update_result(&run->step.update), 0, &run->inference, err));
     RT_TRY(rt_run_data_train_loader(data, run->step.batch, &run->train_loader, err));
     RT_TRY(rt_run_data_plain_loader(data, &data->test, data->test_samples, data->test_count, EVALUATION_BATCH,
-                                &run->test_loader, err));
+                                    &run->test_loader, err));
     if (data->validation_count > 0)
         RT_TRY(rt_run_data_plain_loader(data, &data->train, data->validation_samples, data->validation_count,
-                                    EVALUATION_BATCH, &run->validation_loader, err));
+                                        EVALUATION_BATCH, &run->validation_loader, err));
     return rt_results_open(&run->results, run->csv, t->losses, t->loss_count, data->validation_count > 0,
                            run->state.epoch, err);
 }
@@ -99,13 +100,12 @@ static rt_status save_checkpoint(struct run *run, rt_error *err)
 static void show_progress(struct run *run)
 {
     const rt_training *t = run->training;
-    rt_progress_update(&run->progress,
-                       &(rt_progress_point){.done = (uint64_t)run->state.epoch * t->data->train_count +
-                                                    run->state.train.samples - run->images_at_start,
-                                            .epoch = run->state.epoch + 1,
-                                            .epochs = t->recipe->epochs,
-                                            .loss = run->step.loss,
-                                            .wait_seconds = run->waited});
+    rt_progress_update(&run->progress, &(rt_progress_point){.done = (uint64_t)run->state.epoch * t->data->train_count +
+                                                                    run->state.train.samples - run->images_at_start,
+                                                            .epoch = run->state.epoch + 1,
+                                                            .epochs = t->recipe->epochs,
+                                                            .loss = run->step.loss,
+                                                            .wait_seconds = run->waited});
 }
 
 /* The rest of the epoch under way. */
@@ -131,8 +131,7 @@ static rt_status run_epoch(struct run *run, rt_error *err)
         if (t->stop && *t->stop) {
             RT_TRY(save_checkpoint(run, err));
             return rt_fail(err, RT_ERROR_INTERRUPTED, "stopped in epoch %lld of %lld after %lld steps",
-                           (long long)state->epoch + 1, (long long)t->recipe->epochs,
-                           (long long)run->step.update.step);
+                           (long long)state->epoch + 1, (long long)t->recipe->epochs, (long long)run->step.update.step);
         }
     }
 }
@@ -161,10 +160,11 @@ static rt_status refuse_overflow(const struct run *run, rt_error *err)
         const float *values = rt_parameter_values(parameters, (int)p);
         for (size_t i = 0; i < graph->parameters[p].count; ++i)
             if (!isfinite(values[i]))
-                return rt_fail(err, RT_ERROR_NUMERIC,
-                               "'%s' is %s at element %zu after step %lld; a smaller learning rate or clip_norm may help",
-                               graph->parameters[p].name, isnan(values[i]) ? "NaN" : "infinite", i,
-                               (long long)run->step.update.step - 1);
+                return rt_fail(
+                    err, RT_ERROR_NUMERIC,
+                    "'%s' is %s at element %zu after step %lld; a smaller learning rate or clip_norm may help",
+                    graph->parameters[p].name, isnan(values[i]) ? "NaN" : "infinite", i,
+                    (long long)run->step.update.step - 1);
     }
     return RT_OK;
 }
@@ -207,10 +207,10 @@ static rt_status end_epoch(struct run *run, rt_error *err)
     RT_TRY(rt_log_epoch(run->log, &row, t->losses, t->loss_count, err));
     RT_TRY(keep_best(run, err));
     RT_TRY(save_weights(run, run->last, err));
-    rt_progress_say(&run->progress, "%-8s epoch %*lld/%lld  loss %.4f  train %.2f %%  test %.2f %%  best %.2f %%  %.0f images/s",
-                    t->label, t->recipe->epochs > 99 ? 3 : 2, (long long)row.epoch, (long long)t->recipe->epochs,
-                    row.loss, rt_metrics_top1(row.train), rt_metrics_top1(row.test), state->best_test_top1,
-                    row.images_per_s);
+    rt_progress_say(
+        &run->progress, "%-8s epoch %*lld/%lld  loss %.4f  train %.2f %%  test %.2f %%  best %.2f %%  %.0f images/s",
+        t->label, t->recipe->epochs > 99 ? 3 : 2, (long long)row.epoch, (long long)t->recipe->epochs, row.loss,
+        rt_metrics_top1(row.train), rt_metrics_top1(row.test), state->best_test_top1, row.images_per_s);
     state->total_seconds += state->seconds;
     state->train = (rt_metrics){0};
     for (size_t i = 0; i < t->loss_count; ++i)

@@ -60,8 +60,8 @@ static rt_status refuse_gradient(const rt_update *update, rt_error *err)
             if (!isfinite(gradient[i]))
                 return rt_fail(err, RT_ERROR_NUMERIC,
                                "the gradient of '%s' is %s at element %zu in step %lld; a smaller learning rate or "
-                               "clip_norm may help", parameter->name, isnan(gradient[i]) ? "NaN" : "infinite", i,
-                               (long long)update->step);
+                               "clip_norm may help",
+                               parameter->name, isnan(gradient[i]) ? "NaN" : "infinite", i, (long long)update->step);
     }
     return rt_fail(err, RT_ERROR_NUMERIC, "the gradients' norm overflows in step %lld", (long long)update->step);
 }

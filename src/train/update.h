@@ -10,19 +10,19 @@
 typedef struct rt_update {
     const rt_train_recipe *recipe;
     rt_parameters *parameters;
-    float *moments[RT_OPTIMIZER_MAX_MOMENTS];  /* [graph->trained_floats] each, as many as the optimizer keeps */
-    rt_parameters *average;                    /* moving average of values and buffers, or NULL when it is off */
-    int64_t step;                              /* updates so far */
+    float *moments[RT_OPTIMIZER_MAX_MOMENTS]; /* [graph->trained_floats] each, as many as the optimizer keeps */
+    rt_parameters *average;                   /* moving average of values and buffers, or NULL when it is off */
+    int64_t step;                             /* updates so far */
     int64_t steps_per_epoch;
-    double learning_rate;                      /* of the latest update */
+    double learning_rate; /* of the latest update */
 } rt_update;
 
 rt_status rt_update_open(rt_update *update, const rt_train_recipe *recipe, rt_parameters *parameters,
                          int64_t steps_per_epoch, rt_error *err);
 void rt_update_close(rt_update *update); /* accepts a zeroed struct */
 
-/* One update from parameters->gradients (which clipping scales). A gradient that is NaN or infinite is an error that names
- * the parameter; nothing has changed then. */
+/* One update from parameters->gradients (which clipping scales). A gradient that is NaN or infinite is an error that
+ * names the parameter; nothing has changed then. */
 rt_status rt_update_apply(rt_update *update, rt_error *err);
 
 /* Goes on after `step` updates, as a checkpoint says. Moments, average and parameters are the caller's to fill. */

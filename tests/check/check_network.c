@@ -1,6 +1,6 @@
-/* Whole networks against tests/golden/network.txt: names, shapes and costs of the CIFAR ResNets; resnet20's logits, loss and
- * gradients in training and in evaluation, in a smaller last batch, and along ten steps of SGD. What float64 PyTorch found
- * is the truth; the error allowed is twice that of PyTorch's float32 at the same numbers. */
+/* Whole networks against tests/golden/network.txt: names, shapes and costs of the CIFAR ResNets; resnet20's logits,
+ * loss and gradients in training and in evaluation, in a smaller last batch, and along ten steps of SGD. What float64
+ * PyTorch found is the truth; the error allowed is twice that of PyTorch's float32 at the same numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,12 +109,13 @@ static size_t compare(const char *what, const struct golden_tensor *tensor, cons
     struct golden_distance distance = golden_distance(tensor, values);
     double allowed = 2.0 * fmax(tensor->float32_error, (double)FLT_EPSILON);
     bool close = distance.error <= allowed && distance.whole <= 1e-5 + allowed;
-    print_message("%-8s %-8s %-30s error %.2e, PyTorch float32 %.2e%s\n", what, tensor->tag, tensor->name, distance.error,
-                  tensor->float32_error, close ? "" : "  TOO FAR");
+    print_message("%-8s %-8s %-30s error %.2e, PyTorch float32 %.2e%s\n", what, tensor->tag, tensor->name,
+                  distance.error, tensor->float32_error, close ? "" : "  TOO FAR");
     return close ? 0 : 1;
 }
 
-/* Runs the section of the golden file that belongs to the trial. Returns how many tensors are too far from PyTorch's. */
+/* Runs the section of the golden file that belongs to the trial. Returns how many tensors are too far from PyTorch's.
+ */
 static size_t run_section(struct trial *trial, const char *section)
 {
     struct golden golden;

@@ -1,5 +1,5 @@
-/* Every kind of node, forward and backward, against PyTorch's float64 values in tests/golden/nodes.txt; and dropout, whose
- * draws are our own. */
+/* Every kind of node, forward and backward, against PyTorch's float64 values in tests/golden/nodes.txt; and dropout,
+ * whose draws are our own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,8 +94,9 @@ static void compare(struct subject *subject, size_t t, const struct golden_tenso
     if (distance.error <= allowed && distance.whole <= allowed)
         return;
     ++failures;
-    print_message("%s, %s: %s %s is off by %.2e at the samples and by %.2e as a whole; %.1e is allowed\n", subject->name,
-                  trial_mode_name(trial->mode), tensor->tag, tensor->name, distance.error, distance.whole, allowed);
+    print_message("%s, %s: %s %s is off by %.2e at the samples and by %.2e as a whole; %.1e is allowed\n",
+                  subject->name, trial_mode_name(trial->mode), tensor->tag, tensor->name, distance.error,
+                  distance.whole, allowed);
 }
 
 static void values_are_pytorchs(void **state)
@@ -193,6 +194,39 @@ static void dropout_is_a_function_of_seed_and_step(void **state)
     rt_graph_free(graph);
 }
 
+/* Frozen plans fold running statistics into weights; a training step moves those statistics. */
+static void frozen_plans_follow_running_statistics(void **state)
+{
+    (void)state;
+    enum { COUNT = 3 * 5 };
+    float before[COUNT];
+    struct trial train, eval, frozen;
+    rt_graph *graph = rt_graph_new();
+    int x = rt_graph_input(graph, 7, 5, 3);
+    x = rt_graph_convolution(graph, "conv", x, (rt_window){.channels = 5, .kernel = 3, .padding = 1});
+    x = rt_graph_global_average_pool(graph, "avgpool", rt_graph_batch_norm(graph, "bn", x));
+    rt_graph_output(graph, x);
+    trial_open(&train, graph, 3, RT_MODE_TRAIN, NULL);
+    trial_open(&eval, graph, 3, RT_MODE_EVAL, train.parameters);
+    trial_open(&frozen, graph, 3, RT_MODE_FROZEN, train.parameters);
+    struct trial *trials[] = {&train, &eval, &frozen};
+    for (size_t t = 0; t < 3; ++t)
+        trial_fill_images(trials[t], "images");
+    trial_forward(&frozen);
+    memcpy(before, rt_plan_output(frozen.plan), sizeof before);
+    for (size_t t = 0; t < 3; ++t)
+        trial_forward(trials[t]);
+    const float *expected = rt_plan_output(eval.plan), *found = rt_plan_output(frozen.plan);
+    for (size_t i = 0; i < COUNT; ++i) {
+        assert_true(fabs((double)(found[i] - expected[i])) < 1e-6);
+        assert_true(fabs((double)(found[i] - before[i])) > 1e-4);
+    }
+    trial_close(&frozen);
+    trial_close(&eval);
+    trial_close(&train);
+    rt_graph_free(graph);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -205,6 +239,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_pytorchs),
         cmocka_unit_test(dropout_is_a_function_of_seed_and_step),
+        cmocka_unit_test(frozen_plans_follow_running_statistics),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     trial_engine_free();

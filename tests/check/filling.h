@@ -1,5 +1,5 @@
-/* What both sides of a golden test compute for themselves: the numbers that fill images, weights and output gradients, and
- * the places where a large tensor is sampled. The same as tests/golden/filling.py. */
+/* What both sides of a golden test compute for themselves: the numbers that fill images, weights and output gradients,
+ * and the places where a large tensor is sampled. The same as tests/golden/filling.py. */
 #ifndef RETORT_CHECK_FILLING_H
 #define RETORT_CHECK_FILLING_H
 
@@ -48,7 +48,8 @@ static inline void filling_parameter(const rt_parameter *about, float *values)
 {
     float middle = 0.0f, width = 0.25f;
     if (about->shape.count > 1) {
-        double variance_times_3 = about->shape.count == 4 ? 6.0 : 1.0; /* of He's for convolutions, of torch.nn.Linear's */
+        double variance_times_3 =
+            about->shape.count == 4 ? 6.0 : 1.0; /* of He's for convolutions, of torch.nn.Linear's */
         width = (float)sqrt(variance_times_3 / (double)(about->count / about->shape.dims[0]));
     } else if (about->kind == RT_PARAMETER_RUNNING_VAR) {
         middle = 4.0f;

@@ -140,17 +140,20 @@ bool golden_layer(const struct golden *golden, rt_graph *graph)
     else if (golden_is(golden, "global_average_pool"))
         rt_graph_global_average_pool(graph, name, source);
     else if (golden_is(golden, "linear"))
-        rt_graph_linear(graph, name, source, golden_option(golden, "features", 0), golden_option(golden, "bias", 0) != 0);
+        rt_graph_linear(graph, name, source, golden_option(golden, "features", 0),
+                        golden_option(golden, "bias", 0) != 0);
     else if (golden_is(golden, "flatten"))
         rt_graph_flatten(graph, name, source);
     else if (golden_is(golden, "concat"))
         rt_graph_concat(graph, name, sources, count);
     else if (golden_is(golden, "channel_slice"))
-        rt_graph_channel_slice(graph, name, source, golden_option(golden, "first", 0), golden_option(golden, "count", 0));
+        rt_graph_channel_slice(graph, name, source, golden_option(golden, "first", 0),
+                               golden_option(golden, "count", 0));
     else if (golden_is(golden, "channel_shuffle"))
         rt_graph_channel_shuffle(graph, name, source, golden_option(golden, "groups", 0));
     else if (golden_is(golden, "subsample"))
-        rt_graph_subsample(graph, name, source, golden_option(golden, "stride", 0), golden_option(golden, "channels", 0));
+        rt_graph_subsample(graph, name, source, golden_option(golden, "stride", 0),
+                           golden_option(golden, "channels", 0));
     else
         return false;
     if (graph->error.status != RT_OK)

@@ -25,19 +25,19 @@ struct golden {
 
 /* What PyTorch found in float64, and how far its float32 is from that. */
 struct golden_tensor {
-    char tag[16];              /* output, into, gradient, running, change */
+    char tag[16]; /* output, into, gradient, running, change */
     char name[RT_NAME_CAPACITY];
     size_t count;
-    double scale;              /* what errors are relative to: the largest value */
-    double norm, projection;   /* of the whole tensor */
+    double scale;            /* what errors are relative to: the largest value */
+    double norm, projection; /* of the whole tensor */
     double float32_error;
     double samples[FILLING_WHOLE];
 };
 
 /* How far a tensor is from PyTorch's. */
 struct golden_distance {
-    double error;              /* the largest at the samples, relative to scale */
-    double whole;              /* of the norm and the projection, whichever is larger, relative to the norm */
+    double error; /* the largest at the samples, relative to scale */
+    double whole; /* of the norm and the projection, whichever is larger, relative to the norm */
 };
 
 void golden_open(struct golden *golden, const char *path);

@@ -63,8 +63,7 @@ void trial_close(struct trial *trial)
 
 void trial_fill_images(struct trial *trial, const char *name)
 {
-    filling_values(name, trial->images,
-                   trial->batch * rt_extent_floats(trial->parameters->graph->nodes[0].shape));
+    filling_values(name, trial->images, trial->batch * rt_extent_floats(trial->parameters->graph->nodes[0].shape));
 }
 
 void trial_forward(struct trial *trial)

@@ -8,10 +8,10 @@
 struct trial {
     rt_mode mode;
     size_t batch;
-    rt_parameters *parameters;  /* owned unless they were handed in */
+    rt_parameters *parameters; /* owned unless they were handed in */
     bool owns_parameters;
     rt_plan *plan;
-    float *images;              /* owned */
+    float *images; /* owned */
 };
 
 const char *trial_mode_name(rt_mode mode);

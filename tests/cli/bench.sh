@@ -97,7 +97,9 @@ refused "option '--steps' is unknown or lacks its value" pair.yaml --steps
 for number in 0 -1 many 3.5 "" 100001 99999999999999999999; do
     refused "--steps '$number' must be a whole number from 1 to 100000" pair.yaml --steps "$number"
 done
-refused "--threads '0' must be a whole number from 1 to " pair.yaml --threads 0
+for number in 0 1025 two; do
+    refused "--threads '$number' must be a whole number from 1 to 1024" pair.yaml --threads $number
+done
 refused "absent.yaml" absent.yaml --json
 refused "command line:1:" pair.yaml student.model=resnet19
 refused "least.yaml:1:1: " least.yaml

@@ -25,13 +25,15 @@ static void print_values(const char *path, const json_t *value)
     json_t *item;
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        json_object_foreach((json_t *)(uintptr_t)value, key, item) {
+        json_object_foreach((json_t *)(uintptr_t)value, key, item)
+        {
             snprintf(longer, sizeof longer, "%s%s%s", path, dot, key);
             print_values(longer, item);
         }
         break;
     case JSON_ARRAY:
-        json_array_foreach(value, index, item) {
+        json_array_foreach(value, index, item)
+        {
             snprintf(longer, sizeof longer, "%s%s%zu", path, dot, index);
             print_values(longer, item);
         }

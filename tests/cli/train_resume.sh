@@ -6,8 +6,8 @@ inspect=$(realpath "$2")
 cd "$scratch" || exit 99
 export OMP_WAIT_POLICY=passive
 
-# All that a checkpoint has to hold: momentum, average, running statistics, a schedule, a validation set, the step that
-# dropout and augmentation draw by, and a last batch that is short.
+# All that a checkpoint has to hold: momentum, average, running statistics, the place in the schedule; and a validation
+# set, augmentation, and a last batch that is short.
 cat >run.yaml <<'END'
 retort: 1
 data: {reader: synthetic, shape: [3, 12, 12], classes: 4, samples: 420, test_samples: 100, validation: 0.1,
@@ -55,7 +55,7 @@ rows() { # FOLDER: how many epochs are done; -1 before the run has begun
         echo -1
     fi
 }
-# cut SIGNAL CODE FOLDER EPOCHS DELAY ARGUMENTS...: starts `retort train ARGUMENTS`, sends the signal DELAY seconds after
+# cut_off SIGNAL CODE FOLDER EPOCHS DELAY ARGUMENTS...: starts `retort train ARGUMENTS`, sends the signal DELAY seconds after
 # FOLDER has so many epochs, and expects the exit code.
 cut_off() {
     local signal=$1 code=$2 folder=$3 epochs=$4 delay=$5 process got=0
@@ -133,6 +133,13 @@ expect_exit 0 "$retort" train --resume whole
 expect_stderr_contains "the run is in whole"
 find whole -type f -exec cksum {} + | sort >after
 expect_that "a finished run stays as it is" cmp -s before after
+cp -r whole spoilt
+printf '{"role": ' >spoilt/result.json
+expect_exit 2 "$retort" train --resume spoilt
+expect_stderr_contains "retort train: spoilt/result.json:1:"
+echo '{"training": {"epochs": 16}}' >spoilt/result.json
+expect_exit 2 "$retort" train --resume spoilt
+expect_stderr_contains "'spoilt/result.json' is not a result of a training: "
 
 # Checkpoints of another recipe, or damaged, are refused, and stay.
 cut_off INT 130 odd 1 0 run.yaml --out odd

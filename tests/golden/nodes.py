@@ -25,6 +25,14 @@ def pool(kind, height, width, channels, options=""):
     return behind_front(height, width, channels, f"{kind} node front {options}".rstrip())
 
 
+def behind_loud_front(height, width, channels, *lines):
+    """Images sixteen times as large, so that a ReLU6 behind them reaches its ceiling."""
+    loud = [f"add {after} {before} {before}" for before, after in
+            (("images", "twice"), ("twice", "four_times"), ("four_times", "eight_times"), ("eight_times", "loud"))]
+    image, front, *rest = behind_front(height, width, channels, *lines)
+    return [image, *loud, front.replace(" images ", " loud "), *rest]
+
+
 CASES = {
     # name: (batch, network)
     "convolution_1x1": (3, convolution(15, 15, 16, "channels=24 kernel=1")),
@@ -64,7 +72,7 @@ CASES = {
     "norm_batch_1": (1, behind_front(15, 15, 5, "batch_norm node front")),
     "norm_relu": (3, behind_front(15, 15, 24, "batch_norm node front", "relu rectified node")),
     "norm_relu_narrow": (3, behind_front(7, 5, 3, "batch_norm node front", "relu rectified node")),
-    "norm_relu6": (3, behind_front(7, 5, 16, "batch_norm node front", "relu6 rectified node")),
+    "norm_relu6": (3, behind_loud_front(7, 5, 16, "batch_norm node front", "relu6 rectified node")),
     "norm_on_images": (3, ["input images height=7 width=5 channels=3", "batch_norm node images"]),
     "norm_twice": (3, behind_front(7, 5, 5, "batch_norm first front", "relu rectified first", "batch_norm node rectified",
                                    "batch_norm last node")),
@@ -73,8 +81,7 @@ CASES = {
     "norm_read_twice": (3, behind_front(7, 5, 16, "batch_norm node front", "relu rectified node",
                                         "add sum rectified node")),
     "relu": (3, behind_front(7, 5, 16, "relu node front")),
-    "relu6": (3, behind_front(15, 15, 5, "convolution large front channels=5 kernel=5 padding=2 bias=1",
-                              "convolution larger large channels=5 kernel=5 padding=2 bias=1", "relu6 node larger")),
+    "relu6": (3, behind_loud_front(15, 15, 5, "relu6 node front")),
     "add": (3, behind_front(7, 5, 5, "convolution side front channels=5 kernel=3 padding=1", "add node front side")),
     "add_relu": (3, behind_front(15, 15, 16, "convolution side front channels=16 kernel=3 padding=1",
                                  "add node side front", "relu rectified node")),
@@ -86,11 +93,11 @@ CASES = {
         "convolution conv2 relu1 channels=16 kernel=3 padding=1", "batch_norm bn2 conv2", "add sum bn2 front",
         "relu block sum")),
     "residual_block_projected": (3, behind_front(
-        15, 15, 16, "convolution conv1 front channels=24 kernel=3 stride=2 padding=1", "batch_norm bn1 conv1",
+        7, 5, 16, "convolution conv1 front channels=24 kernel=3 stride=2 padding=1", "batch_norm bn1 conv1",
         "relu relu1 bn1", "convolution conv2 relu1 channels=24 kernel=3 padding=1", "batch_norm bn2 conv2",
         "convolution downsample front channels=24 kernel=1 stride=2", "batch_norm bn3 downsample", "add sum bn2 bn3",
         "relu block sum")),
-    "residual_block_relu6": (3, behind_front(
+    "residual_block_relu6": (3, behind_loud_front(
         7, 5, 24, "convolution conv1 front channels=24 kernel=3 padding=1 groups=24", "batch_norm bn1 conv1",
         "relu6 relu1 bn1", "convolution conv2 relu1 channels=24 kernel=1", "batch_norm bn2 conv2", "add sum front bn2",
         "relu6 block sum")),
@@ -196,7 +203,8 @@ def run(batch, network, dtype, training):
         else:
             sources = [values[word] for word in rest if "=" not in word]
             values[name] = apply(kind, sources, option, parameter, training)
-            values[name].retain_grad()
+            if values[name].requires_grad:
+                values[name].retain_grad()
     _, output = values.popitem()
     gradient = filling.images("output gradient", batch, output.shape[2], output.shape[3], output.shape[1]).to(dtype)
     output.backward(gradient)

@@ -286,44 +286,7 @@ static void damaged_files_are_refused(void **state)
     end(&loaded);
 }
 
-/* "2 3 13 ... 0x1.8p+1 ...": state of one term that reads back, then each way to be wrong. */
-static void state_texts_are_checked(void **state)
-{
-    (void)state;
-    rt_training_state read;
-    rt_error err = {0};
-    char text[1024];
-    assert_int_equal(rt_training_state_write(&third_epoch, 1, text, sizeof text, &err), RT_OK);
-    assert_int_equal(rt_training_state_read(text, 1, &read, &err), RT_OK);
-    assert_true(read.loss == DBL_MAX && read.train.top5 == 80 && read.losses[0] == 0.1 && read.losses[1] == 0.0);
-    for (size_t i = 0; i < RT_MAX_TERMS; ++i)
-        read.losses[i] = -DBL_MIN / 3.0;
-    char longest[8192];
-    assert_int_equal(rt_training_state_write(&read, RT_MAX_TERMS, longest, sizeof longest, &err), RT_OK);
-    assert_int_equal(rt_training_state_write(&third_epoch, 1, text, 40, &err), RT_ERROR_MEMORY);
-    const char *const wrong[] = {
-        "",
-        " ",
-        "1",
-        "a b c",
-        "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
-        "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
-        "-1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
-        "0 0 0 0 0 0 0 -1 0 0 0 0 0 0 0 0 0",
-        "0 0 0 0 0 0 0 0 nan 0 0 0 0 0 0 0 0",
-        "0 0 0 0 0 0 0 0 0 inf 0 0 0 0 0 0 0",
-        "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1e999",
-        "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 \033[2J",
-    };
-    assert_int_equal(rt_training_state_read("0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0", 1, &read, &err), RT_OK);
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
-        if (rt_training_state_read(wrong[i], 1, &read, &err) != RT_ERROR_FORMAT)
-            fail_msg("'%s' is taken for a state", wrong[i]);
-        assert_null(strchr(err.message, '\033'));
-    }
-}
-
-static void folders_that_cannot_be_written_are_errors(void **state)
+static void unwritable_folders_are_errors(void **state)
 {
     (void)state;
     struct run saved = begin(plain, 10);
@@ -336,12 +299,9 @@ static void folders_that_cannot_be_written_are_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_bit_comes_back),
-        cmocka_unit_test(checkpoints_of_other_runs_are_refused),
-        cmocka_unit_test(impossible_states_are_refused),
-        cmocka_unit_test(damaged_files_are_refused),
-        cmocka_unit_test(state_texts_are_checked),
-        cmocka_unit_test(folders_that_cannot_be_written_are_errors),
+        cmocka_unit_test(every_bit_comes_back),          cmocka_unit_test(checkpoints_of_other_runs_are_refused),
+        cmocka_unit_test(impossible_states_are_refused), cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(unwritable_folders_are_errors),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,7 +1,4 @@
-/* A training step: its losses are the terms' own, and after the first it allocates nothing.
- *
- * The linker hands every allocation of Retort's own code to the functions below (-Wl,--wrap). What oneDNN allocates
- * inside an execution, for its list of arguments, is not ours to count. */
+/* A training step: its losses are the terms' own, and after the first it allocates nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,55 +7,12 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "allocations.h"
 #include "base/threads.h"
 #include "recipe_text.h"
 #include "train/rehearsal.h"
-
-static atomic_int allocations;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-char *__wrap_strdup(const char *text);
-
-void *__wrap_malloc(size_t size)
-{
-    ++allocations;
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    ++allocations;
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    ++allocations;
-    return __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    ++allocations;
-    return __real_aligned_alloc(alignment, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    ++allocations;
-    return __real_strdup(text);
-}
 
 /* A rehearsal of a recipe with a teacher, on made-up data. It stays where it is: its loader points into it. */
 struct trial {
@@ -93,9 +47,8 @@ static void end(struct trial *trial)
     rt_recipe_free(trial->recipe);
 }
 
-static const char small_pair[] =
-    "teacher: {model: mlp, hidden: 8, weights: not opened}\n"
-    "student: {model: convnet, hidden: 4}";
+static const char small_pair[] = "teacher: {model: mlp, hidden: 8, weights: not opened}\n"
+                                 "student: {model: convnet, hidden: 4}";
 
 /* log softmax(logits / temperature)[k], written down as it is. */
 static double log_softmax(const float *logits, size_t classes, size_t k, double temperature)
@@ -195,11 +148,11 @@ static void count_allocations(const char *networks, const char *train)
     rt_error err = {0};
     if (rt_rehearsal_run(&trial.rehearsal, 1, 0, NULL, &err) != RT_OK)
         fail_msg("%s", err.message);
-    int before = allocations;
+    int before = allocations_made;
     assert_true(before > 0);
     if (rt_rehearsal_run(&trial.rehearsal, 0, 8, times, &err) != RT_OK)
         fail_msg("%s", err.message);
-    int after = allocations;
+    int after = allocations_made;
     if (after != before)
         fail_msg("%d allocations in 8 steps of %s, %s", after - before, networks, train);
     end(&trial);
@@ -209,12 +162,23 @@ static void steps_allocate_nothing(void **state)
 {
     (void)state;
     count_allocations(small_pair, "{epochs: 1, batch: 16}");
-    count_allocations("teacher: {model: resnet8, width: 0.5, weights: not opened}\n"
-                      "student: {model: resnet8, width: 0.25}",
-                      "{epochs: 1, batch: 32, ema: 0.9, clip_norm: 1, clip_value: 1, optimizer: adamw, schedule: cosine}");
+    count_allocations(
+        "teacher: {model: resnet8, width: 0.5, weights: not opened}\n"
+        "student: {model: resnet8, width: 0.25}",
+        "{epochs: 1, batch: 32, ema: 0.9, clip_norm: 1, clip_value: 1, optimizer: adamw, schedule: cosine}");
     count_allocations("teacher: {model: convnet, weights: not opened}\n"
                       "student: {model: mlp, dropout: 0.5}",
                       "{epochs: 1, batch: 64, optimizer: {sgd: {nesterov: true}}}");
+}
+
+static void medians_are_those_of_each_phase(void **state)
+{
+    (void)state;
+    rt_rehearsal_times times[] = {{.data = 3, .total = 10}, {.data = 1, .total = 40}, {.data = 2, .total = 20}};
+    rt_rehearsal_times median = rt_rehearsal_median(times, 3);
+    assert_true(median.data == 2 && median.total == 20 && median.loss == 0);
+    median = rt_rehearsal_median(times, 2);
+    assert_true(median.data == 2 && median.total == 25);
 }
 
 static int start_threads(void **state)
@@ -231,6 +195,7 @@ int main(void)
         cmocka_unit_test(teachers_see_the_images_and_never_change),
         cmocka_unit_test(overflow_is_named),
         cmocka_unit_test(steps_allocate_nothing),
+        cmocka_unit_test(medians_are_those_of_each_phase),
     };
     return cmocka_run_group_tests(tests, start_threads, NULL);
 }

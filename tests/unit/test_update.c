@@ -1,4 +1,5 @@
-/* The update: clipping, weight decay's exemptions, the schedule, the moving average, and gradients that are not finite. */
+/* The update: clipping, weight decay's exemptions, the schedule, the moving average, and gradients that are not finite.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -232,7 +233,8 @@ static void the_learning_rate_follows_the_schedule(void **state)
     }
     assert_learning_rates("{epochs: 2, optimizer: {sgd: {lr: 0.2}}, schedule: cosine}", cosine);
     assert_learning_rates("{epochs: 2, optimizer: {adamw: {lr: 0.2}}, "
-                          "schedule: {multi_step: {milestones: [1], gamma: 0.25}}}", multi_step);
+                          "schedule: {multi_step: {milestones: [1], gamma: 0.25}}}",
+                          multi_step);
     assert_learning_rates("{epochs: 2, optimizer: {sgd: {lr: 0.2}}, schedule: {constant: {warmup: 0.5}}}", warm);
 }
 
