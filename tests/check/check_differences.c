@@ -208,9 +208,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     golden_path = argv[1];
-    trial_engine();
+    trial_begin(1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_agree_with_finite_differences)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    trial_engine_free();
+    trial_end();
     return failed;
 }

@@ -288,7 +288,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     golden_path = argv[1];
-    trial_engine();
+    trial_begin(2);
     print_message("%s, %s\n", rt_engine_version(), rt_engine_isa());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_have_torchvisions_names_and_shapes),
@@ -298,6 +298,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_same_step_gives_the_same_bits),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    trial_engine_free();
+    trial_end();
     return failed;
 }

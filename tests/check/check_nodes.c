@@ -234,7 +234,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     golden_path = argv[1];
-    trial_engine();
+    trial_begin(2);
     print_message("%s, %s\n", rt_engine_version(), rt_engine_isa());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_pytorchs),
@@ -242,6 +242,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(frozen_plans_follow_running_statistics),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    trial_engine_free();
+    trial_end();
     return failed;
 }

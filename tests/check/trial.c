@@ -18,18 +18,17 @@ const char *trial_mode_name(rt_mode mode)
     return mode == RT_MODE_TRAIN ? "train" : mode == RT_MODE_EVAL ? "eval" : "frozen";
 }
 
-rt_engine *trial_engine(void)
+void trial_begin(int threads)
 {
     rt_error err = {0};
-    if (!engine) {
-        rt_threads_start(2);
-        if (rt_engine_new(&engine, &err) != RT_OK)
-            fail_msg("%s", err.message);
+    rt_threads_start(threads);
+    if (rt_engine_new(&engine, &err) != RT_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(EXIT_FAILURE);
     }
-    return engine;
 }
 
-void trial_engine_free(void)
+void trial_end(void)
 {
     rt_engine_free(engine);
     engine = NULL;
@@ -45,7 +44,7 @@ void trial_open(struct trial *trial, const rt_graph *graph, size_t batch, rt_mod
     if (status == RT_OK && !parameters)
         filling_parameters(trial->parameters);
     if (status == RT_OK)
-        status = rt_plan_new(trial_engine(), graph, trial->parameters, batch, mode, &trial->plan, &err);
+        status = rt_plan_new(engine, graph, trial->parameters, batch, mode, &trial->plan, &err);
     if (status != RT_OK)
         fail_msg("%s", err.message);
     trial->images = rt_aligned_zeros(batch * rt_extent_floats(graph->nodes[0].shape) * sizeof(float));

@@ -16,9 +16,9 @@ struct trial {
 
 const char *trial_mode_name(rt_mode mode);
 
-/* The one engine of a test program, on two threads. */
-rt_engine *trial_engine(void);
-void trial_engine_free(void);
+/* The one engine of a test program; begin before anything is opened. */
+void trial_begin(int threads);
+void trial_end(void);
 
 /* `parameters` NULL makes new ones and fills them. */
 void trial_open(struct trial *trial, const rt_graph *graph, size_t batch, rt_mode mode, rt_parameters *parameters);
