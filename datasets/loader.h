@@ -14,8 +14,8 @@
 enum { RT_MAX_CHANNELS = 16 };
 
 typedef struct rt_augment {
-    size_t crop_pad;  /* pad by this many black (pixel 0, before normalisation) pixels, crop back */
-    bool flip;        /* mirror left-right with probability one half */
+    size_t crop_pad; /* pad by this many black (pixel 0, before normalisation) pixels, crop back */
+    bool flip;       /* mirror left-right with probability one half */
 } rt_augment;
 
 /* value = (pixel / 255 - mean) / std, per channel, as torchvision's ToTensor and Normalize. */
@@ -29,29 +29,30 @@ void rt_normalization_measure(const rt_images *images, const uint32_t *samples, 
                               rt_normalization *normalization);
 
 typedef struct rt_batch {
-    size_t count;            /* images in this batch; the last of an epoch may be short */
-    float *images;           /* [count, height, width, channels] */
-    int64_t *labels;         /* [count] */
-    int64_t *samples;        /* [count]: index into the reader's images */
-    uint32_t *variants;      /* [count]: which augmentation: (row * (2 * pad + 1) + column) * 2 + flipped; 0 without */
+    size_t count;       /* images in this batch; the last of an epoch may be short */
+    float *images;      /* [count, height, width, channels] */
+    int64_t *labels;    /* [count] */
+    int64_t *samples;   /* [count]: index into the reader's images */
+    uint32_t *variants; /* [count]: which augmentation: (row * (2 * pad + 1) + column) * 2 + flipped; 0 without */
 } rt_batch;
 
 typedef struct rt_loader rt_loader;
 
 typedef struct rt_loader_options {
     const rt_images *images;
-    const uint32_t *samples;         /* which images, in file order; borrowed for the loader's life */
+    const uint32_t *samples; /* which images, in file order; borrowed for the loader's life */
     size_t sample_count;
     rt_augment augment;
     rt_normalization normalization;
     size_t batch;
-    bool shuffle;                    /* a fresh permutation every epoch; otherwise the order of `samples` */
+    bool shuffle; /* a fresh permutation every epoch; otherwise the order of `samples` */
     uint64_t seed;
-    size_t workers;                  /* threads; 0 makes each batch when it is asked for */
-    size_t prefetch;                 /* batches made ahead while one is in use; at least 1 */
+    size_t workers;  /* threads; 0 makes each batch when it is asked for */
+    size_t prefetch; /* batches made ahead while one is in use; at least 1 */
 } rt_loader_options;
 
-/* Ready at batch 0 of epoch 0. The images, and the samples, must outlive the loader. One thread at a time may use it. */
+/* Ready at batch 0 of epoch 0. The images, and the samples, must outlive the loader. One thread at a time may use it.
+ */
 rt_status rt_loader_open(const rt_loader_options *options, rt_loader **loader, rt_error *err);
 void rt_loader_close(rt_loader *loader); /* accepts NULL; stops and joins the workers */
 

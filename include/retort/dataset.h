@@ -22,20 +22,20 @@ typedef enum rt_split { RT_SPLIT_TRAIN, RT_SPLIT_TEST } rt_split;
 /* One split, whole and in file order. Filled by the reader's open(), released by its close(). */
 typedef struct rt_images {
     size_t count;
-    size_t height, width, channels;  /* the same for every image; the loader takes up to 16 channels */
+    size_t height, width, channels; /* the same for every image; the loader takes up to 16 channels */
     size_t classes;
-    const uint8_t *pixels;           /* [count, height, width, channels], 0..255 */
-    const int64_t *labels;           /* [count], each in [0, classes) */
-    void *owner;                     /* the reader's own; free for its use */
+    const uint8_t *pixels; /* [count, height, width, channels], 0..255 */
+    const int64_t *labels; /* [count], each in [0, classes) */
+    void *owner;           /* the reader's own; free for its use */
 } rt_images;
 
 typedef struct rt_reader {
-    const char *name;          /* file name = symbol = recipe key */
-    const char *summary;       /* one line for `retort list datasets` */
-    const char *files;         /* which files it looks for below root, for `retort help` */
-    bool needs_root;           /* the recipe must give `root` */
-    const rt_param *params;    /* what a recipe may set beside `root`; ends in RT_PARAM_END; NULL for none */
-    size_t settings_size;      /* of the struct that the parameters are written into, in bytes */
+    const char *name;       /* file name = symbol = recipe key */
+    const char *summary;    /* one line for `retort list datasets` */
+    const char *files;      /* which files it looks for below root, for `retort help` */
+    bool needs_root;        /* the recipe must give `root` */
+    const rt_param *params; /* what a recipe may set beside `root`; ends in RT_PARAM_END; NULL for none */
+    size_t settings_size;   /* of the struct that the parameters are written into, in bytes */
 
     /* Reads one split; only that split's files need exist. `settings` is that struct, borrowed for the call; `root` is
      * NULL when it was not given. What *images points to is the reader's, and stays until close().
@@ -44,7 +44,7 @@ typedef struct rt_reader {
      * `seed` is the recipe's, for readers that make their data up. */
     rt_status (*open)(const void *settings, const char *root, uint64_t seed, rt_split split, rt_images *images,
                       rt_error *err);
-    void (*close)(rt_images *images);  /* accepts a zeroed struct */
+    void (*close)(rt_images *images); /* accepts a zeroed struct */
 } rt_reader;
 
 #ifdef __cplusplus

@@ -17,14 +17,14 @@ extern "C" {
 
 typedef enum rt_status {
     RT_OK = 0,
-    RT_ERROR_MEMORY,      /* an allocation failed */
-    RT_ERROR_USAGE,       /* a recipe, an argument or a parameter is wrong */
-    RT_ERROR_SHAPE,       /* tensors do not fit together */
-    RT_ERROR_FILE,        /* a file is missing, unreadable, unwritable, or already there */
-    RT_ERROR_FORMAT,      /* a file's contents are not what they claim */
-    RT_ERROR_NUMERIC,     /* NaN or infinity where a finite number is required */
-    RT_ERROR_BACKEND,     /* oneDNN refused */
-    RT_ERROR_INTERRUPTED  /* the user asked to stop */
+    RT_ERROR_MEMORY,     /* an allocation failed */
+    RT_ERROR_USAGE,      /* a recipe, an argument or a parameter is wrong */
+    RT_ERROR_SHAPE,      /* tensors do not fit together */
+    RT_ERROR_FILE,       /* a file is missing, unreadable, unwritable, or already there */
+    RT_ERROR_FORMAT,     /* a file's contents are not what they claim */
+    RT_ERROR_NUMERIC,    /* NaN or infinity where a finite number is required */
+    RT_ERROR_BACKEND,    /* oneDNN refused */
+    RT_ERROR_INTERRUPTED /* the user asked to stop */
 } rt_status;
 
 /* Owned by the caller, usually on its stack; zero-initialise it. */
@@ -35,18 +35,17 @@ typedef struct rt_error {
 
 /* Writes the sentence into `err` (which may be NULL), in place of an earlier one and cut to what message[] holds, and
  * returns `status`, so that `return rt_fail(err, RT_ERROR_SHAPE, "...")` is the whole error path. */
-rt_status rt_fail(rt_error *err, rt_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+rt_status rt_fail(rt_error *err, rt_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* "shape", "file", ...: the kind of failure in a word, for logs. Static storage. */
 const char *rt_status_name(rt_status status);
 
 /* Returns early with the status of `call` when it is not RT_OK. */
-#define RT_TRY(call)                               \
-    do {                                           \
-        rt_status rt_try_status_ = (call);         \
-        if (rt_try_status_ != RT_OK)               \
-            return rt_try_status_;                 \
+#define RT_TRY(call)                                                                                                   \
+    do {                                                                                                               \
+        rt_status rt_try_status_ = (call);                                                                             \
+        if (rt_try_status_ != RT_OK)                                                                                   \
+            return rt_try_status_;                                                                                     \
     } while (0)
 
 #ifdef __cplusplus

@@ -54,8 +54,8 @@ typedef struct rt_shape {
 
 /* What plan() sees and books. The memory is 64-byte aligned and handed to every run(). */
 typedef struct rt_loss_plan {
-    const rt_shape *shapes;  /* one per port; count 0 when an optional port is absent */
-    size_t scratch_bytes;    /* set by plan(), 0 before; contents are undefined at the start of each run() */
+    const rt_shape *shapes; /* one per port; count 0 when an optional port is absent */
+    size_t scratch_bytes;   /* set by plan(), 0 before; contents are undefined at the start of each run() */
 } rt_loss_plan;
 
 /* One port during run(). Exactly one of `values` and `indices` is set; neither is where an optional port is absent. */
@@ -63,26 +63,26 @@ typedef struct rt_port_data {
     rt_shape shape;
     const float *values;
     const int64_t *indices;
-    float *gradient;         /* RT_PORT_DIFF: shape of `values`, added to, never overwritten; NULL when not wanted */
+    float *gradient; /* RT_PORT_DIFF: shape of `values`, added to, never overwritten; NULL when not wanted */
 } rt_port_data;
 
 typedef struct rt_loss_io {
-    rt_port_data ports[RT_LOSS_MAX_PORTS];  /* in the order of the descriptor's ports */
-    double weight;                          /* multiplies the gradient, not the returned loss */
-    void *scratch;                          /* at least what the latest plan() asked for */
-    int64_t step;                           /* optimizer steps taken before this one; 0 outside training */
+    rt_port_data ports[RT_LOSS_MAX_PORTS]; /* in the order of the descriptor's ports */
+    double weight;                         /* multiplies the gradient, not the returned loss */
+    void *scratch;                         /* at least what the latest plan() asked for */
+    int64_t step;                          /* optimizer steps taken before this one; 0 outside training */
 } rt_loss_io;
 
 typedef struct rt_loss {
-    uint32_t abi;                /* RT_LOSS_ABI */
-    const char *name;            /* file name = symbol = recipe key */
-    const char *summary;         /* one line for `retort list losses` */
-    const char *formula;         /* plain text, may span lines; names the reduction */
-    const char *reference;       /* paper, venue, arXiv number, equation */
+    uint32_t abi;          /* RT_LOSS_ABI */
+    const char *name;      /* file name = symbol = recipe key */
+    const char *summary;   /* one line for `retort list losses` */
+    const char *formula;   /* plain text, may span lines; names the reduction */
+    const char *reference; /* paper, venue, arXiv number, equation */
     const rt_port *ports;
     size_t port_count;
-    const rt_param *params;      /* ends in RT_PARAM_END; NULL for none */
-    size_t state_size;           /* of the struct that the parameters are written into, in bytes */
+    const rt_param *params; /* ends in RT_PARAM_END; NULL for none */
+    size_t state_size;      /* of the struct that the parameters are written into, in bytes */
 
     /* Each may be NULL except run, which overwrites *loss. `state` is that struct, the loss's own from init() on. */
     rt_status (*init)(void *state, rt_error *err);

@@ -23,7 +23,8 @@ rt_status rt_file_read(const char *path, size_t limit, rt_bytes *bytes, rt_error
     }
     size_t size = (size_t)about.st_size;
     if (size > limit) {
-        status = rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': %zu bytes; at most %zu are allowed", path, size, limit);
+        status =
+            rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': %zu bytes; at most %zu are allowed", path, size, limit);
         goto done;
     }
     data = malloc(size + 1);
@@ -124,6 +125,8 @@ rt_status rt_file_write(const char *path, const rt_piece *pieces, size_t count, 
 
 rt_status rt_folder_make(const char *path, rt_error *err)
 {
+    if (!*path)
+        return rt_fail(err, RT_ERROR_FILE, "cannot make a folder without a name");
     char *partial = strdup(path);
     if (!partial)
         return rt_fail(err, RT_ERROR_MEMORY, "cannot make folder '%s': no memory", path);

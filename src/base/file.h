@@ -23,8 +23,9 @@ typedef struct rt_piece {
     size_t size;
 } rt_piece;
 
-/* Writes the pieces one after the other to a temporary beside `path`, fsyncs it, renames it to `path` (replacing what was
- * there) and fsyncs the folder. After a crash or an error `path` holds either the old or the new contents, whole. */
+/* Writes the pieces one after the other to a temporary beside `path`, fsyncs it, renames it to `path` (replacing what
+ * was there) and fsyncs the folder. After a crash or an error `path` holds either the old or the new contents, whole.
+ */
 rt_status rt_file_write(const char *path, const rt_piece *pieces, size_t count, rt_error *err);
 
 /* Like mkdir -p. */

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* The candidate nearest to `word` by Damerau-Levenshtein distance (optimal string alignment), or NULL where none is near
- * enough to be a likely slip: at most 2 edits, and fewer than half of the word's length. Ties go to the first. */
+/* The candidate nearest to `word` by Damerau-Levenshtein distance (optimal string alignment), or NULL where none is
+ * near enough to be a likely slip: at most 2 edits, and fewer than half of the word's length. Ties go to the first. */
 const char *rt_suggest(const char *word, const char *const *candidates, size_t count);
 
 #endif

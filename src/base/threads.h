@@ -12,10 +12,10 @@ int rt_threads_start(int threads);
 /* The number of compute threads. */
 int rt_threads_count(void);
 
-/* How long a thread that waits for the others spins before it sleeps. libgomp's default is some 10 ms, during which a core
- * that another process needs does nothing; then steps take ten times as long. It reads its setting before main() runs,
- * so this starts the program anew, once, with a short spin, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT says what the user
- * wants. Call first in main(); `argv` as main() got it. */
+/* How long a thread that waits for the others spins before it sleeps. libgomp's default is some 10 ms, during which a
+ * core that another process needs does nothing; then steps take ten times as long. It reads its setting before main()
+ * runs, so this starts the program anew, once, with a short spin, unless OMP_WAIT_POLICY or GOMP_SPINCOUNT says what
+ * the user wants. Call first in main(); `argv` as main() got it. */
 void rt_threads_spin_briefly(char **argv);
 
 #endif

@@ -7,16 +7,16 @@
 /* Exit codes. */
 enum {
     RT_EXIT_OK = 0,
-    RT_EXIT_FAILED = 1,        /* something went wrong while it ran */
-    RT_EXIT_USAGE = 2,         /* the command line, a recipe or an input file is wrong; nothing was written */
-    RT_EXIT_INTERRUPTED = 130  /* Ctrl-C; valid files were left */
+    RT_EXIT_FAILED = 1,       /* something went wrong while it ran */
+    RT_EXIT_USAGE = 2,        /* the command line, a recipe or an input file is wrong; nothing was written */
+    RT_EXIT_INTERRUPTED = 130 /* Ctrl-C; valid files were left */
 };
 
 typedef struct rt_command {
-    const char *name;     /* "train" */
-    const char *usage;    /* "train RECIPE [key.sub=value ...] [--out DIR]" */
-    const char *summary;  /* one line */
-    const char *details;  /* what `retort help NAME` prints below the usage; may be NULL */
+    const char *name;                  /* "train" */
+    const char *usage;                 /* "train RECIPE [key.sub=value ...] [--out DIR]" */
+    const char *summary;               /* one line */
+    const char *details;               /* what `retort help NAME` prints below the usage; may be NULL */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
 } rt_command;
 

@@ -2,13 +2,7 @@
 
 #include <string.h>
 
-/* Compiled for several instruction sets, chosen when the program starts. Products and sums are rounded one by one in
- * all of them (-ffp-contract=off), so that the bits are the same. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
+#include "base/vector.h"
 
 enum {
     LANES = 128, /* enough independent sums to keep two vector units busy */
@@ -74,7 +68,7 @@ static size_t first_chunk(const rt_norm_rows *rows, size_t block)
     return block * rows->chunks / rows->blocks;
 }
 
-WIDE static void sum_lanes(const float *restrict x, size_t steps, size_t width, float *restrict sum)
+RT_WIDE static void sum_lanes(const float *restrict x, size_t steps, size_t width, float *restrict sum)
 {
     memset(sum, 0, width * sizeof *sum);
     for (size_t s = 0; s < steps; ++s, x += width)
@@ -83,8 +77,8 @@ WIDE static void sum_lanes(const float *restrict x, size_t steps, size_t width, 
             sum[i] += x[i];
 }
 
-WIDE static void sum_squares(const float *restrict x, size_t steps, size_t width, const float *restrict mean,
-                             float *restrict sum)
+RT_WIDE static void sum_squares(const float *restrict x, size_t steps, size_t width, const float *restrict mean,
+                                float *restrict sum)
 {
     memset(sum, 0, width * sizeof *sum);
     for (size_t s = 0; s < steps; ++s, x += width)
@@ -149,9 +143,9 @@ void rt_norm_moments(const rt_norm_rows *rows, const float *x, double *mean, dou
 #define BEHIND_RELU(i) ((x[i] - mean[i]) * scale[i] + shift[i] > 0.0f ? g[i] : 0.0f)
 
 /* Adds what a part comes to, lane by lane. `sum` and `dot` are for its own use. */
-WIDE static void sum_products(const rt_norm_lanes *lanes, bool rectified, const float *restrict x,
-                              const float *restrict g, size_t steps, size_t width, float *restrict sum,
-                              float *restrict dot, double *restrict sums, double *restrict dots)
+RT_WIDE static void sum_products(const rt_norm_lanes *lanes, bool rectified, const float *restrict x,
+                                 const float *restrict g, size_t steps, size_t width, float *restrict sum,
+                                 float *restrict dot, double *restrict sums, double *restrict dots)
 {
     const float *restrict mean = lanes->mean, *restrict scale = lanes->scale, *restrict shift = lanes->shift;
     for (size_t first = 0; first < steps; first += GROUP) {
@@ -214,8 +208,8 @@ void rt_norm_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool
     }
 }
 
-WIDE static void apply(const rt_norm_lanes *lanes, bool rectify, const float *restrict x, float *restrict y,
-                       size_t steps, size_t width)
+RT_WIDE static void apply(const rt_norm_lanes *lanes, bool rectify, const float *restrict x, float *restrict y,
+                          size_t steps, size_t width)
 {
     const float *restrict mean = lanes->mean, *restrict scale = lanes->scale, *restrict shift = lanes->shift;
     for (size_t s = 0; s < steps; ++s, x += width, y += width) {
@@ -245,8 +239,8 @@ void rt_norm_apply(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool re
     }
 }
 
-WIDE static void apply_backward(const rt_norm_lanes *lanes, bool rectified, const float *restrict x,
-                                const float *restrict g, float *restrict diff_x, size_t steps, size_t width)
+RT_WIDE static void apply_backward(const rt_norm_lanes *lanes, bool rectified, const float *restrict x,
+                                   const float *restrict g, float *restrict diff_x, size_t steps, size_t width)
 {
     const float *restrict mean = lanes->mean, *restrict scale = lanes->scale, *restrict shift = lanes->shift;
     const float *restrict common = lanes->common, *restrict slope = lanes->slope;

@@ -2,8 +2,8 @@
  *
  * Parameters keep PyTorch's order; each pass wants its weights packed its own way, so prepare() packs them once after
  * every update, and the weight gradient is unpacked once. A frozen convolution carries a folded batch norm,
- *     y = gamma (W x + b - mean) / sqrt(var + eps) + beta  =  (s W) x + (s (b - mean) + beta),  s = gamma / sqrt(var + eps),
- * an activation and a residual sum as post-operations. */
+ *     y = gamma (W x + b - mean) / sqrt(var + eps) + beta  =  (s W) x + (s (b - mean) + beta),  s = gamma / sqrt(var +
+ * eps), an activation and a residual sum as post-operations. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 #include "engine/onednn.h"
 
 struct convolution {
-    dnnl_memory_desc_t src, dst, plain, any, bias;  /* layouts; `plain` is the parameters' own */
+    dnnl_memory_desc_t src, dst, plain, any, bias; /* layouts; `plain` is the parameters' own */
     rt_primitive forward, backward_data, backward_weights;
     rt_primitive pack_forward, pack_backward, unpack_gradient;
     float *forward_weights, *backward_weights_packed, *packed_gradient;
-    float *folded_weights, *folded_bias;            /* frozen with a batch norm: in the parameters' order */
+    float *folded_weights, *folded_bias; /* frozen with a batch norm: in the parameters' order */
     bool has_bias;
 };
 
@@ -274,7 +274,7 @@ static void done(rt_kernel *kernel)
     struct convolution *c = kernel->state;
     if (!c)
         return;
-    rt_primitive *primitives[] = {&c->forward, &c->backward_data, &c->backward_weights,
+    rt_primitive *primitives[] = {&c->forward,      &c->backward_data, &c->backward_weights,
                                   &c->pack_forward, &c->pack_backward, &c->unpack_gradient};
     for (size_t i = 0; i < sizeof primitives / sizeof *primitives; ++i)
         rt_primitive_done(primitives[i]);

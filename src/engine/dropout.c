@@ -1,6 +1,6 @@
-/* Dropout (Srivastava et al. 2014): in training each value is zeroed with the node's probability and the others are scaled by
- * 1 / (1 - probability). The draws are a function of (seed, step, node, element), so backward draws them again instead of
- * keeping a mask, and the bits do not depend on threads. */
+/* Dropout (Srivastava et al. 2014): in training each value is zeroed with the node's probability and the others are
+ * scaled by 1 / (1 - probability). The draws are a function of (seed, step, node, element), so backward draws them
+ * again instead of keeping a mask, and the bits do not depend on threads. */
 #include <string.h>
 
 #include "engine/kernel.h"
@@ -20,8 +20,8 @@ static void apply(const rt_kernel *kernel, const rt_kernel_io *io, float *to, co
         memcpy(to, from, total * sizeof *to);
         return;
     }
-    const rt_key key = {.seed = io->seed, .stream = RT_STREAM_DROPOUT, .epoch = (uint32_t)kernel->number,
-                        .index = io->step};
+    const rt_key key = {
+        .seed = io->seed, .stream = RT_STREAM_DROPOUT, .epoch = (uint32_t)kernel->number, .index = io->step};
     double probability = kernel->node->probability;
     const uint32_t threshold = (uint32_t)(probability * 4294967296.0);
     const float scale = (float)(1.0 / (1.0 - probability));

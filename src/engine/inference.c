@@ -12,9 +12,9 @@ struct rt_inference {
     const rt_graph *graph;
     rt_parameters *parameters;
     size_t micro_batch;
-    rt_plan *whole;                 /* micro_batch images */
-    rt_plan *rests[RESTS];          /* what calls have left over: whole batches and an epoch's last one, in turn */
-    size_t oldest;                  /* the next of `rests` to be replaced */
+    rt_plan *whole;        /* micro_batch images */
+    rt_plan *rests[RESTS]; /* what calls have left over: whole batches and an epoch's last one, in turn */
+    size_t oldest;         /* the next of `rests` to be replaced */
 };
 
 size_t rt_inference_micro_batch(const rt_graph *graph)
@@ -39,8 +39,7 @@ rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_paramete
     made->graph = graph;
     made->parameters = parameters;
     made->micro_batch = micro_batch ? micro_batch : rt_inference_micro_batch(graph);
-    rt_status status =
-        rt_plan_new(engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->whole, err);
+    rt_status status = rt_plan_new(engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->whole, err);
     if (status != RT_OK) {
         rt_inference_free(made);
         return status;

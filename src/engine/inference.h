@@ -7,8 +7,8 @@
 
 typedef struct rt_inference rt_inference;
 
-/* `graph` and `parameters` are borrowed; when the parameters change, the next call packs them again. `micro_batch` 0 takes
- * rt_inference_micro_batch(). */
+/* `graph` and `parameters` are borrowed; when the parameters change, the next call packs them again. `micro_batch` 0
+ * takes rt_inference_micro_batch(). */
 rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t micro_batch,
                            rt_inference **inference, rt_error *err);
 void rt_inference_free(rt_inference *inference); /* accepts NULL */

@@ -16,21 +16,21 @@
 #include "graph/parameters.h"
 
 typedef enum rt_mode {
-    RT_MODE_TRAIN,    /* batch statistics, dropout, backward */
-    RT_MODE_EVAL,     /* running statistics, no dropout; backward is possible */
-    RT_MODE_FROZEN    /* running statistics, forward only, activations not kept */
+    RT_MODE_TRAIN, /* batch statistics, dropout, backward */
+    RT_MODE_EVAL,  /* running statistics, no dropout; backward is possible */
+    RT_MODE_FROZEN /* running statistics, forward only, activations not kept */
 } rt_mode;
 
 /* Pointers of one execution. Activations and their gradients are [batch, height, width, channels]. */
 typedef struct rt_kernel_io {
     const float *src[RT_MAX_SOURCES];
     float *dst;
-    void *workspace;                             /* written by forward, read by the same step's backward */
-    void *scratch;                               /* contents undefined before and after */
-    const float *diff_dst[RT_MAX_SOURCES];       /* contributions of the node's readers, to be summed; read only */
-    size_t diff_dst_count;                       /* 1 unless the kernel said sums_diff_dst */
-    float *diff_src[RT_MAX_SOURCES];             /* overwritten; NULL where no gradient is wanted */
-    uint64_t seed, step;                         /* for dropout's draws */
+    void *workspace;                       /* written by forward, read by the same step's backward */
+    void *scratch;                         /* contents undefined before and after */
+    const float *diff_dst[RT_MAX_SOURCES]; /* contributions of the node's readers, to be summed; read only */
+    size_t diff_dst_count;                 /* 1 unless the kernel said sums_diff_dst */
+    float *diff_src[RT_MAX_SOURCES];       /* overwritten; NULL where no gradient is wanted */
+    uint64_t seed, step;                   /* for dropout's draws */
 } rt_kernel_io;
 
 typedef struct rt_kernel_class rt_kernel_class;
@@ -41,31 +41,31 @@ typedef struct rt_kernel {
     rt_engine *engine;
     const rt_graph *graph;
     const rt_node *node;
-    int number;                   /* of the node */
+    int number; /* of the node */
     size_t batch;
     rt_mode mode;
-    bool wants_diff_src;          /* false when nothing before the node is trained */
-    rt_parameters *parameters;    /* gradients are overwritten by backward; running statistics updated by forward */
-    void *state;                  /* the kernel's own */
+    bool wants_diff_src;       /* false when nothing before the node is trained */
+    rt_parameters *parameters; /* gradients are overwritten by backward; running statistics updated by forward */
+    void *state;               /* the kernel's own */
 
     /* Set by plan(). */
     size_t workspace_bytes, scratch_bytes;
-    bool keeps_src, keeps_dst;    /* backward reads io.src / io.dst */
-    bool sums_diff_dst;           /* backward takes several contributions */
-    bool shares_diff_src;         /* all sources get the one array io.diff_src[0] */
-    const char *implementation[3];/* forward, backward data, backward weights; NULL where there is none */
-    int weight_packs;             /* changes of weight layout after each update */
-    int reorders;                 /* changes of activation layout inside a step */
+    bool keeps_src, keeps_dst;     /* backward reads io.src / io.dst */
+    bool sums_diff_dst;            /* backward takes several contributions */
+    bool shares_diff_src;          /* all sources get the one array io.diff_src[0] */
+    const char *implementation[3]; /* forward, backward data, backward weights; NULL where there is none */
+    int weight_packs;              /* changes of weight layout after each update */
+    int reorders;                  /* changes of activation layout inside a step */
 } rt_kernel;
 
 struct rt_kernel_class {
     const char *name;
-    bool (*fits)(const rt_kernel *kernel);                     /* may be NULL: any node of its kind */
+    bool (*fits)(const rt_kernel *kernel); /* may be NULL: any node of its kind */
     rt_status (*plan)(rt_kernel *kernel, rt_error *err);
-    rt_status (*prepare)(rt_kernel *kernel, rt_error *err);    /* may be NULL */
+    rt_status (*prepare)(rt_kernel *kernel, rt_error *err); /* may be NULL */
     rt_status (*forward)(rt_kernel *kernel, const rt_kernel_io *io, rt_error *err);
     rt_status (*backward)(rt_kernel *kernel, const rt_kernel_io *io, rt_error *err); /* may be NULL */
-    void (*done)(rt_kernel *kernel);                           /* may be NULL; sees half-planned kernels */
+    void (*done)(rt_kernel *kernel); /* may be NULL; sees half-planned kernels */
 };
 
 /* The class for a node: the first in the kind's row of kernel.c that fits. NULL when there is none. */

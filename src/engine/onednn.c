@@ -6,12 +6,18 @@
 static const char *status_name(dnnl_status_t status)
 {
     switch (status) {
-    case dnnl_success: return "success";
-    case dnnl_out_of_memory: return "out of memory";
-    case dnnl_invalid_arguments: return "invalid arguments";
-    case dnnl_unimplemented: return "unimplemented";
-    case dnnl_runtime_error: return "runtime error";
-    default: return "error";
+    case dnnl_success:
+        return "success";
+    case dnnl_out_of_memory:
+        return "out of memory";
+    case dnnl_invalid_arguments:
+        return "invalid arguments";
+    case dnnl_unimplemented:
+        return "unimplemented";
+    case dnnl_runtime_error:
+        return "runtime error";
+    default:
+        return "error";
     }
 }
 
@@ -88,8 +94,8 @@ rt_status rt_primitive_create(rt_kernel *kernel, rt_primitive *primitive, rt_err
     return RT_OK;
 }
 
-rt_status rt_primitive_argument(rt_kernel *kernel, rt_primitive *primitive, int argument, const_dnnl_memory_desc_t layout,
-                                rt_error *err)
+rt_status rt_primitive_argument(rt_kernel *kernel, rt_primitive *primitive, int argument,
+                                const_dnnl_memory_desc_t layout, rt_error *err)
 {
     dnnl_memory_t memory;
     RT_TRY(rt_onednn_check(kernel, dnnl_memory_create(&memory, layout, kernel->engine->engine, DNNL_MEMORY_NONE),

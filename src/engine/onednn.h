@@ -31,8 +31,8 @@ rt_status rt_onednn_check(const rt_kernel *kernel, dnnl_status_t status, const c
 rt_status rt_primitive_create(rt_kernel *kernel, rt_primitive *primitive, rt_error *err);
 
 /* Adds an argument (DNNL_ARG_SRC, ...) of the given layout; its pointer comes with rt_primitive_point(). */
-rt_status rt_primitive_argument(rt_kernel *kernel, rt_primitive *primitive, int argument, const_dnnl_memory_desc_t layout,
-                                rt_error *err);
+rt_status rt_primitive_argument(rt_kernel *kernel, rt_primitive *primitive, int argument,
+                                const_dnnl_memory_desc_t layout, rt_error *err);
 void rt_primitive_point(rt_primitive *primitive, int argument, const void *data);
 rt_status rt_primitive_run(rt_kernel *kernel, rt_primitive *primitive, void *scratch, rt_error *err);
 void rt_primitive_done(rt_primitive *primitive);

@@ -21,8 +21,8 @@ rt_status rt_plan_new(rt_engine *engine, const rt_graph *graph, rt_parameters *p
                       rt_plan **plan, rt_error *err);
 void rt_plan_free(rt_plan *plan); /* accepts NULL */
 
-/* Runs the network on `images` [batch, height, width, channels], which must stay until backward has run. Prepares weights
- * first if the parameters changed. seed and step feed dropout. */
+/* Runs the network on `images` [batch, height, width, channels], which must stay until backward has run. Prepares
+ * weights first if the parameters changed. seed and step feed dropout. */
 rt_status rt_plan_forward(rt_plan *plan, const float *images, uint64_t seed, uint64_t step, rt_error *err);
 
 /* The logits [batch, classes] of the last forward; valid until the next. */

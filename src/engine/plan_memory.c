@@ -1,4 +1,5 @@
-/* Who lives where: every value, workspace and gradient of a plan gets its life in steps, and one arena holds them all. */
+/* Who lives where: every value, workspace and gradient of a plan gets its life in steps, and one arena holds them all.
+ */
 #include <stdlib.h>
 
 #include "engine/plan_state.h"
@@ -8,9 +9,9 @@
 struct places {
     rt_buffer *buffers;
     size_t count;
-    int *workspace;                /* [nodes], -1 for none */
-    int *sum;                      /* [nodes], -1 for none */
-    int (*diff)[RT_MAX_SOURCES];   /* [nodes][slot], -1 for none */
+    int *workspace;              /* [nodes], -1 for none */
+    int *sum;                    /* [nodes], -1 for none */
+    int (*diff)[RT_MAX_SOURCES]; /* [nodes][slot], -1 for none */
     int output_gradient;
 };
 
@@ -109,7 +110,8 @@ static void place_gradients(rt_plan *plan, struct places *places)
     int output = plan->graph->output;
     places->output_gradient = -1;
     if (plan->mode != RT_MODE_FROZEN)
-        places->output_gradient = add(places, bytes_of(plan, (size_t)output), 0, rt_backward_step(plan, (size_t)output));
+        places->output_gradient =
+            add(places, bytes_of(plan, (size_t)output), 0, rt_backward_step(plan, (size_t)output));
 }
 
 static float *address(const rt_plan *plan, const struct places *places, int buffer)
@@ -134,8 +136,8 @@ static void write_addresses(rt_plan *plan, const struct places *places)
         about->sum = address(plan, places, places->sum[i]);
         for (size_t k = 0; k < about->contribution_count; ++k) {
             const rt_contribution from = about->contributions[k];
-            about->terms[k] = from.reader < 0 ? plan->output_gradient
-                                              : address(plan, places, places->diff[from.reader][from.slot]);
+            about->terms[k] =
+                from.reader < 0 ? plan->output_gradient : address(plan, places, places->diff[from.reader][from.slot]);
         }
         io->diff_dst_count = about->contribution_count ? 1 : 0;
         io->diff_dst[0] = about->sum;

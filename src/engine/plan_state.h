@@ -11,30 +11,30 @@ typedef struct rt_contribution {
 
 /* What the plan knows of one node besides its kernel. */
 typedef struct rt_plan_node {
-    bool needs_gradient;              /* it, or something before it, has trained parameters */
-    bool active;                      /* needs_gradient, and the output depends on it: backward runs */
-    rt_contribution *contributions;   /* [contribution_count] */
+    bool needs_gradient;            /* it, or something before it, has trained parameters */
+    bool active;                    /* needs_gradient, and the output depends on it: backward runs */
+    rt_contribution *contributions; /* [contribution_count] */
     size_t contribution_count;
-    bool summed_by_plan;              /* several contributions, and the kernel takes one */
-    float *sum;                       /* where the plan adds them up */
-    const float **terms;              /* [contribution_count]: the addresses of the contributions */
-    int value;                        /* number of the value's buffer; -1 for the images */
+    bool summed_by_plan; /* several contributions, and the kernel takes one */
+    float *sum;          /* where the plan adds them up */
+    const float **terms; /* [contribution_count]: the addresses of the contributions */
+    int value;           /* number of the value's buffer; -1 for the images */
 } rt_plan_node;
 
 struct rt_plan {
     rt_engine *engine;
-    rt_graph *graph;                  /* the fused copy; owned */
+    rt_graph *graph; /* the fused copy; owned */
     rt_parameters *parameters;
-    uint64_t version;                 /* of the parameters that the kernels' weights were prepared from */
+    uint64_t version; /* of the parameters that the kernels' weights were prepared from */
     size_t batch;
     rt_mode mode;
-    rt_kernel *kernels;               /* [graph->node_count] */
+    rt_kernel *kernels; /* [graph->node_count] */
     rt_kernel_io *io;
     rt_plan_node *nodes;
     float *output_gradient;
     void *arena, *scratch;
     size_t arena_bytes;
-    int *value_last;                  /* last step that reads each node's value */
+    int *value_last; /* last step that reads each node's value */
 };
 
 /* The step at which node i runs backward, when its n nodes run forward at 0 .. n - 1 and the losses at n. */

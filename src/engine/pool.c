@@ -28,15 +28,15 @@ static rt_status plan_directions(rt_kernel *kernel, dnnl_primitive_attr_t attrib
     struct pool *p = kernel->state;
     dnnl_dims_t w[5];
     slide(kernel, w);
-    dnnl_alg_kind_t algorithm = kernel->node->kind == RT_NODE_MAX_POOL ? dnnl_pooling_max
-                                                                       : dnnl_pooling_avg_include_padding;
+    dnnl_alg_kind_t algorithm =
+        kernel->node->kind == RT_NODE_MAX_POOL ? dnnl_pooling_max : dnnl_pooling_avg_include_padding;
     bool frozen = kernel->mode == RT_MODE_FROZEN;
-    RT_TRY(rt_onednn_check(kernel,
-                           dnnl_pooling_forward_primitive_desc_create(
-                               &p->forward.descriptor, kernel->engine->engine,
-                               frozen ? dnnl_forward_inference : dnnl_forward_training, algorithm, p->src, p->dst, w[0],
-                               w[1], w[2], w[3], w[4], attributes),
-                           "pool", err));
+    RT_TRY(rt_onednn_check(
+        kernel,
+        dnnl_pooling_forward_primitive_desc_create(&p->forward.descriptor, kernel->engine->engine,
+                                                   frozen ? dnnl_forward_inference : dnnl_forward_training, algorithm,
+                                                   p->src, p->dst, w[0], w[1], w[2], w[3], w[4], attributes),
+        "pool", err));
     RT_TRY(rt_primitive_create(kernel, &p->forward, err));
     RT_TRY(rt_primitive_argument(kernel, &p->forward, DNNL_ARG_SRC, p->src, err));
     RT_TRY(rt_primitive_argument(kernel, &p->forward, DNNL_ARG_DST, p->dst, err));
@@ -44,9 +44,9 @@ static rt_status plan_directions(rt_kernel *kernel, dnnl_primitive_attr_t attrib
     if (frozen)
         return RT_OK;
     RT_TRY(rt_onednn_check(kernel,
-                           dnnl_pooling_backward_primitive_desc_create(
-                               &p->backward.descriptor, kernel->engine->engine, algorithm, p->src, p->dst, w[0], w[1],
-                               w[2], w[3], w[4], p->forward.descriptor, attributes),
+                           dnnl_pooling_backward_primitive_desc_create(&p->backward.descriptor, kernel->engine->engine,
+                                                                       algorithm, p->src, p->dst, w[0], w[1], w[2],
+                                                                       w[3], w[4], p->forward.descriptor, attributes),
                            "pool backward", err));
     RT_TRY(rt_primitive_create(kernel, &p->backward, err));
     RT_TRY(rt_primitive_argument(kernel, &p->backward, DNNL_ARG_DIFF_DST, p->dst, err));

@@ -1,5 +1,5 @@
-/* Nodes that move numbers and compute nothing: flatten, concat, channel slice, channel shuffle, subsample. Each is a map from
- * the output's channels (and pixels) to the input's; backward reads the same map the other way. */
+/* Nodes that move numbers and compute nothing: flatten, concat, channel slice, channel shuffle, subsample. Each is a
+ * map from the output's channels (and pixels) to the input's; backward reads the same map the other way. */
 #include <string.h>
 
 #include "engine/kernel.h"
@@ -113,7 +113,8 @@ static rt_status backward_slice(rt_kernel *kernel, const rt_kernel_io *io, rt_er
 const rt_kernel_class rt_kernel_channel_slice = {
     .name = "retort", .plan = plan, .forward = forward_slice, .backward = backward_slice};
 
-/* Shuffle: channels seen as [groups, each] come out as [each, groups] (Zhang et al. 2018, arXiv:1707.01083, figure 1). */
+/* Shuffle: channels seen as [groups, each] come out as [each, groups] (Zhang et al. 2018, arXiv:1707.01083, figure 1).
+ */
 static void shuffle(const rt_kernel *kernel, float *to, const float *from, bool forward)
 {
     size_t rows = kernel->batch * pixels(kernel->node->shape), channels = kernel->node->shape.channels;

@@ -7,9 +7,9 @@
 
 /* An array in memory, row-major whatever order the file had. Free with rt_array_free(). */
 typedef struct rt_array {
-    rt_dtype dtype;      /* F32, F64 or I64 (other integer types are widened) */
+    rt_dtype dtype; /* F32, F64 or I64 (other integer types are widened) */
     rt_shape shape;
-    void *data;          /* 64-byte aligned */
+    void *data; /* 64-byte aligned */
 } rt_array;
 
 rt_status rt_npy_read(const char *path, rt_array *array, rt_error *err);

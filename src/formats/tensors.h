@@ -10,19 +10,27 @@
 #include "retort/loss.h" /* rt_shape, RT_MAX_DIMS */
 
 typedef enum rt_dtype {
-    RT_DTYPE_F32, RT_DTYPE_F64, RT_DTYPE_F16, RT_DTYPE_BF16,
-    RT_DTYPE_I64, RT_DTYPE_I32, RT_DTYPE_I16, RT_DTYPE_I8, RT_DTYPE_U8, RT_DTYPE_BOOL
+    RT_DTYPE_F32,
+    RT_DTYPE_F64,
+    RT_DTYPE_F16,
+    RT_DTYPE_BF16,
+    RT_DTYPE_I64,
+    RT_DTYPE_I32,
+    RT_DTYPE_I16,
+    RT_DTYPE_I8,
+    RT_DTYPE_U8,
+    RT_DTYPE_BOOL
 } rt_dtype;
 
-size_t rt_dtype_size(rt_dtype dtype);       /* bytes an element */
-const char *rt_dtype_name(rt_dtype dtype);  /* "F32", as safetensors spells it */
+size_t rt_dtype_size(rt_dtype dtype);                   /* bytes an element */
+const char *rt_dtype_name(rt_dtype dtype);              /* "F32", as safetensors spells it */
 bool rt_dtype_parse(const char *name, rt_dtype *dtype); /* false where no dtype has that name */
 
 typedef struct rt_tensor {
     const char *name;
     rt_dtype dtype;
-    rt_shape shape;      /* row-major; count 0 is a scalar */
-    const void *data;    /* little-endian, packed, any alignment */
+    rt_shape shape;   /* row-major; count 0 is a scalar */
+    const void *data; /* little-endian, packed, any alignment */
 } rt_tensor;
 
 typedef struct rt_text_pair {
@@ -35,7 +43,7 @@ typedef struct rt_tensors {
     size_t count;
     rt_text_pair *metadata;
     size_t metadata_count;
-    void *owner;                    /* the reader's: what `items` and `metadata` point into */
+    void *owner; /* the reader's: what `items` and `metadata` point into */
     void (*release)(void *owner);
 } rt_tensors;
 

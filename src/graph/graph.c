@@ -78,7 +78,8 @@ static rt_node *append(rt_graph *graph, rt_node_kind kind, const char *name, con
     if (graph->error.status != RT_OK)
         return NULL;
     if (count > RT_MAX_SOURCES) {
-        rt_graph_refuse(graph, "%s '%s': %zu sources; at most %d", rt_node_kind_name(kind), name, count, RT_MAX_SOURCES);
+        rt_graph_refuse(graph, "%s '%s': %zu sources; at most %d", rt_node_kind_name(kind), name, count,
+                        RT_MAX_SOURCES);
         return NULL;
     }
     for (size_t i = 0; i < count; ++i)
@@ -98,7 +99,10 @@ static rt_node *append(rt_graph *graph, rt_node_kind kind, const char *name, con
     if (!grow(graph, &graph->nodes, &graph->node_capacity, graph->node_count, sizeof *graph->nodes))
         return NULL;
     rt_node *node = &graph->nodes[graph->node_count++];
-    *node = (rt_node){.kind = kind, .source_count = count, .weight = -1, .bias = -1,
+    *node = (rt_node){.kind = kind,
+                      .source_count = count,
+                      .weight = -1,
+                      .bias = -1,
                       .norm = {.weight = -1, .bias = -1, .running_mean = -1, .running_var = -1}};
     snprintf(node->name, sizeof node->name, "%s", name);
     for (size_t i = 0; i < count; ++i)
@@ -173,9 +177,11 @@ static bool place_window(rt_graph *graph, rt_node *node, rt_window window)
     window = with_defaults(window);
     if (window.kernel == 0 || window.kernel > largest_window || window.stride > largest_window ||
         window.padding > largest_window || window.dilation > largest_window) {
-        rt_graph_refuse(graph, "%s '%s': kernel %zu, stride %zu, padding %zu, dilation %zu; each must be 1 (padding 0) "
-                        "to %zu", rt_node_kind_name(node->kind), node->name, window.kernel, window.stride,
-                        window.padding, window.dilation, largest_window);
+        rt_graph_refuse(graph,
+                        "%s '%s': kernel %zu, stride %zu, padding %zu, dilation %zu; each must be 1 (padding 0) "
+                        "to %zu",
+                        rt_node_kind_name(node->kind), node->name, window.kernel, window.stride, window.padding,
+                        window.dilation, largest_window);
         return false;
     }
     node->window = window;
@@ -228,8 +234,8 @@ int rt_graph_batch_norm(rt_graph *graph, const char *name, int source)
     node->norm = (rt_norm){
         .weight = add_parameter(graph, name, "weight", RT_PARAMETER_NORM_WEIGHT, shape, RT_INITIALIZE_ONE, 0),
         .bias = add_parameter(graph, name, "bias", RT_PARAMETER_NORM_BIAS, shape, RT_INITIALIZE_ZERO, 0),
-        .running_mean = add_parameter(graph, name, "running_mean", RT_PARAMETER_RUNNING_MEAN, shape,
-                                      RT_INITIALIZE_ZERO, 0),
+        .running_mean =
+            add_parameter(graph, name, "running_mean", RT_PARAMETER_RUNNING_MEAN, shape, RT_INITIALIZE_ZERO, 0),
         .running_var = add_parameter(graph, name, "running_var", RT_PARAMETER_RUNNING_VAR, shape, RT_INITIALIZE_ONE, 0),
         .epsilon = 1e-5,
         .momentum = 0.1,
@@ -261,8 +267,8 @@ int rt_graph_add(rt_graph *graph, const char *name, int a, int b)
         return -1;
     const rt_extent x = graph->nodes[a].shape, y = graph->nodes[b].shape;
     if (x.height != y.height || x.width != y.width || x.channels != y.channels)
-        rt_graph_refuse(graph, "add '%s': %zu x %zu x %zu and %zu x %zu x %zu; the shapes must be equal", name, x.height,
-                        x.width, x.channels, y.height, y.width, y.channels);
+        rt_graph_refuse(graph, "add '%s': %zu x %zu x %zu and %zu x %zu x %zu; the shapes must be equal", name,
+                        x.height, x.width, x.channels, y.height, y.width, y.channels);
     return number(graph, node);
 }
 
@@ -303,7 +309,8 @@ int rt_graph_linear(rt_graph *graph, const char *name, int source, size_t featur
         return -1;
     const rt_extent e = node->shape;
     if (e.height != 1 || e.width != 1)
-        rt_graph_refuse(graph, "linear '%s': its source is %zu x %zu; pool or flatten it first", name, e.height, e.width);
+        rt_graph_refuse(graph, "linear '%s': its source is %zu x %zu; pool or flatten it first", name, e.height,
+                        e.width);
     node->shape.channels = features;
     if (!check_extent(graph, node))
         return -1;
@@ -373,13 +380,15 @@ int rt_graph_subsample(rt_graph *graph, const char *name, int source, size_t str
     if (!node)
         return -1;
     if (stride == 0 || channels < node->shape.channels || (channels - node->shape.channels) % 2 != 0) {
-        rt_graph_refuse(graph, "subsample '%s': stride %zu from %zu to %zu channels; the stride must be at least 1 and "
-                        "the channels grow by an even number", name, stride, node->shape.channels, channels);
+        rt_graph_refuse(graph,
+                        "subsample '%s': stride %zu from %zu to %zu channels; the stride must be at least 1 and "
+                        "the channels grow by an even number",
+                        name, stride, node->shape.channels, channels);
         return -1;
     }
     node->window = (rt_window){.stride = stride};
-    node->shape = (rt_extent){(node->shape.height + stride - 1) / stride, (node->shape.width + stride - 1) / stride,
-                              channels};
+    node->shape =
+        (rt_extent){(node->shape.height + stride - 1) / stride, (node->shape.width + stride - 1) / stride, channels};
     check_extent(graph, node);
     return number(graph, node);
 }

@@ -66,16 +66,16 @@ typedef struct rt_norm {
 
 typedef struct rt_node {
     rt_node_kind kind;
-    char name[RT_NAME_CAPACITY];      /* torchvision's: "layer1.0.conv1" */
+    char name[RT_NAME_CAPACITY]; /* torchvision's: "layer1.0.conv1" */
     int sources[RT_MAX_SOURCES];
     size_t source_count;
     rt_extent shape;
-    rt_window window;                 /* convolution, pools; subsample uses stride */
-    int weight, bias;                 /* convolution, linear: parameter numbers, -1 for none */
-    rt_norm norm;                     /* batch norm; a frozen convolution's folded one (norm.weight >= 0) */
-    size_t first_channel;             /* channel slice */
-    size_t shuffle_groups;            /* channel shuffle */
-    double probability;               /* dropout */
+    rt_window window;      /* convolution, pools; subsample uses stride */
+    int weight, bias;      /* convolution, linear: parameter numbers, -1 for none */
+    rt_norm norm;          /* batch norm; a frozen convolution's folded one (norm.weight >= 0) */
+    size_t first_channel;  /* channel slice */
+    size_t shuffle_groups; /* channel shuffle */
+    double probability;    /* dropout */
     rt_activation activation;
 } rt_node;
 
@@ -84,7 +84,7 @@ typedef enum rt_parameter_kind {
     RT_PARAMETER_BIAS,
     RT_PARAMETER_NORM_WEIGHT,
     RT_PARAMETER_NORM_BIAS,
-    RT_PARAMETER_RUNNING_MEAN,        /* the last two are buffers: not trained, saved all the same */
+    RT_PARAMETER_RUNNING_MEAN, /* the last two are buffers: not trained, saved all the same */
     RT_PARAMETER_RUNNING_VAR
 } rt_parameter_kind;
 
@@ -92,19 +92,19 @@ typedef enum rt_parameter_kind {
 typedef enum rt_initialization {
     RT_INITIALIZE_ZERO,
     RT_INITIALIZE_ONE,
-    RT_INITIALIZE_HE_NORMAL_FAN_OUT,  /* N(0, 2 / fan_out): torch kaiming_normal_(mode='fan_out'), He et al. 2015; like
-                                       * torch, fan_out is outputs times area whatever the groups */
-    RT_INITIALIZE_UNIFORM_FAN_IN      /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch.nn.Linear's default, bias too */
+    RT_INITIALIZE_HE_NORMAL_FAN_OUT, /* N(0, 2 / fan_out): torch kaiming_normal_(mode='fan_out'), He et al. 2015; like
+                                      * torch, fan_out is outputs times area whatever the groups */
+    RT_INITIALIZE_UNIFORM_FAN_IN     /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch.nn.Linear's default, bias too */
 } rt_initialization;
 
 /* A named view into a flat block: `offset` in floats from the start of the block of trained values, or of buffers. */
 typedef struct rt_parameter {
     char name[RT_NAME_CAPACITY];
     rt_parameter_kind kind;
-    rt_shape shape;                   /* PyTorch's order: [O, I/groups, kernel, kernel], [O, I], [C] */
+    rt_shape shape; /* PyTorch's order: [O, I/groups, kernel, kernel], [O, I], [C] */
     size_t offset, count;
     rt_initialization initialization;
-    size_t fan;                       /* fan-out or fan-in, as the initialisation wants */
+    size_t fan; /* fan-out or fan-in, as the initialisation wants */
 } rt_parameter;
 
 typedef struct rt_graph {
@@ -112,13 +112,13 @@ typedef struct rt_graph {
     size_t node_count, node_capacity;
     rt_parameter *parameters;
     size_t parameter_count, parameter_capacity;
-    size_t trained_floats, buffer_floats;  /* sizes of the two flat blocks, gaps for alignment included */
-    int output;                            /* the logits; -1 until rt_graph_output() */
+    size_t trained_floats, buffer_floats; /* sizes of the two flat blocks, gaps for alignment included */
+    int output;                           /* the logits; -1 until rt_graph_output() */
     rt_error error;
 } rt_graph;
 
-rt_graph *rt_graph_new(void);               /* NULL when memory is short */
-void rt_graph_free(rt_graph *graph);        /* accepts NULL */
+rt_graph *rt_graph_new(void);        /* NULL when memory is short */
+void rt_graph_free(rt_graph *graph); /* accepts NULL */
 rt_graph *rt_graph_copy(const rt_graph *graph);
 
 /* Marks the graph as wrong; the first call counts. For models that refuse their own options. */
@@ -134,7 +134,8 @@ int rt_graph_relu(rt_graph *graph, const char *name, int source);
 int rt_graph_relu6(rt_graph *graph, const char *name, int source);
 int rt_graph_add(rt_graph *graph, const char *name, int a, int b);
 int rt_graph_max_pool(rt_graph *graph, const char *name, int source, rt_window window);
-int rt_graph_average_pool(rt_graph *graph, const char *name, int source, rt_window window); /* padding counts as zeros */
+int rt_graph_average_pool(rt_graph *graph, const char *name, int source,
+                          rt_window window); /* padding counts as zeros */
 int rt_graph_global_average_pool(rt_graph *graph, const char *name, int source);
 int rt_graph_linear(rt_graph *graph, const char *name, int source, size_t features, bool bias); /* source is 1 x 1 */
 int rt_graph_flatten(rt_graph *graph, const char *name, int source); /* to 1 x 1, in PyTorch's C, H, W order */

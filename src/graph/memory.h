@@ -8,8 +8,8 @@
 
 typedef struct rt_buffer {
     size_t bytes;
-    int first, last;   /* the steps of its first write and last read, inclusive */
-    size_t offset;     /* set by rt_memory_plan(), a multiple of 64 */
+    int first, last; /* the steps of its first write and last read, inclusive */
+    size_t offset;   /* set by rt_memory_plan(), a multiple of 64 */
 } rt_buffer;
 
 /* Places the buffers, largest first, each at the lowest offset that is free during its life (greedy by size; Pisarchyk

@@ -7,11 +7,11 @@
 #include "graph/graph.h"
 
 typedef struct rt_parameters {
-    const rt_graph *graph;   /* borrowed; its parameters[] say what is where */
-    float *values;           /* [graph->trained_floats] */
-    float *gradients;        /* the same, or NULL for a network that is not trained */
-    float *buffers;          /* [graph->buffer_floats]: running means and variances */
-    uint64_t version;        /* grows with every change; plans compare it to know when to prepare weights again */
+    const rt_graph *graph; /* borrowed; its parameters[] say what is where */
+    float *values;         /* [graph->trained_floats] */
+    float *gradients;      /* the same, or NULL for a network that is not trained */
+    float *buffers;        /* [graph->buffer_floats]: running means and variances */
+    uint64_t version;      /* grows with every change; plans compare it to know when to prepare weights again */
 } rt_parameters;
 
 /* Zeroed blocks, 64-byte aligned. */

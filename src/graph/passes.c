@@ -103,8 +103,8 @@ static int fuse_activation(rt_node *nodes, int at, const int *readers)
     if (kind != RT_NODE_RELU && kind != RT_NODE_RELU6)
         return -1;
     bool after_convolution = alone(nodes, at, readers, RT_NODE_CONVOLUTION);
-    bool after_own_kernel = kind == RT_NODE_RELU && (alone(nodes, at, readers, RT_NODE_ADD) ||
-                                                     alone(nodes, at, readers, RT_NODE_BATCH_NORM));
+    bool after_own_kernel = kind == RT_NODE_RELU &&
+                            (alone(nodes, at, readers, RT_NODE_ADD) || alone(nodes, at, readers, RT_NODE_BATCH_NORM));
     if (!after_convolution && !after_own_kernel)
         return -1;
     nodes[nodes[at].sources[0]].activation = kind == RT_NODE_RELU ? RT_ACTIVATION_RELU : RT_ACTIVATION_RELU6;

@@ -1,5 +1,5 @@
-/* Passes: a graph becomes a shorter one that computes the same. Nodes keep their names; parameters are untouched, so both
- * graphs read the same rt_parameters. */
+/* Passes: a graph becomes a shorter one that computes the same. Nodes keep their names; parameters are untouched, so
+ * both graphs read the same rt_parameters. */
 #ifndef RETORT_GRAPH_PASSES_H
 #define RETORT_GRAPH_PASSES_H
 
@@ -9,8 +9,8 @@
 rt_graph *rt_graph_for_training(const rt_graph *graph);
 
 /* For frozen networks: batch norms are folded into the convolutions before them (the scale into the weights when they
- * are prepared), ReLU and ReLU6 become the convolution's activation, and a residual addition becomes the second source of
- * the convolution that is computed last. Dropout disappears. */
+ * are prepared), ReLU and ReLU6 become the convolution's activation, and a residual addition becomes the second source
+ * of the convolution that is computed last. Dropout disappears. */
 rt_graph *rt_graph_for_inference(const rt_graph *graph);
 
 /* How many nodes read each node; `counts` has graph->node_count items. The output counts as one more reader. */

@@ -15,12 +15,12 @@ typedef struct rt_model_input {
 } rt_model_input;
 
 typedef struct rt_model_family {
-    const char *name;               /* file name: "resnet" */
+    const char *name; /* file name: "resnet" */
     const char *summary;
     const char *reference;
-    const rt_param *params;         /* options of every variant; a recipe gives them beside `model:` */
+    const rt_param *params; /* options of every variant; a recipe gives them beside `model:` */
     size_t settings_size;
-    const char *const *variants;    /* NULL-terminated model names: "resnet20" */
+    const char *const *variants; /* NULL-terminated model names: "resnet20" */
 
     /* Adds the network to an empty graph: input, layers, and an output named "logits" of shape [N, classes].
      * Parameter names are torchvision's. Errors stick to the graph (rt_graph_finish() reports them). */

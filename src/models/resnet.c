@@ -1,6 +1,6 @@
-/* The residual networks of the CIFAR literature (He et al. 2015, arXiv:1512.03385, section 4.2): a 3x3 stem, three stages of
- * basic blocks, global average pooling, one linear layer. Depth is 6 n + 2. The x4 variants are four times as wide with a
- * stem of 32 channels, as in the CRD benchmark. */
+/* The residual networks of the CIFAR literature (He et al. 2015, arXiv:1512.03385, section 4.2): a 3x3 stem, three
+ * stages of basic blocks, global average pooling, one linear layer. Depth is 6 n + 2. The x4 variants are four times as
+ * wide with a stem of 32 channels, as in the CRD benchmark. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +19,9 @@ static const char *const shortcuts[] = {"projection", "identity", NULL};
 
 static const rt_param params[] = {
     RT_FLOAT(struct resnet, width, 1.0, 0.0625, 16.0, "multiplies every layer's channels, rounded to whole channels"),
-    RT_ENUM(struct resnet, shortcut, SHORTCUT_PROJECTION, shortcuts,
-            "where a block changes shape: a 1x1 convolution with batch norm, or subsampling and zero channels (option A)"),
+    RT_ENUM(
+        struct resnet, shortcut, SHORTCUT_PROJECTION, shortcuts,
+        "where a block changes shape: a 1x1 convolution with batch norm, or subsampling and zero channels (option A)"),
     RT_BOOL(struct resnet, stem_bias, false, "the first convolution has a bias"),
     RT_PARAM_END,
 };
@@ -66,9 +67,8 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     const size_t widths[4] = {scaled(options, wide ? 32 : 16), scaled(options, wide ? 64 : 16),
                               scaled(options, wide ? 128 : 32), scaled(options, wide ? 256 : 64)};
     int x = rt_graph_input(graph, input->height, input->width, input->channels);
-    x = rt_graph_convolution(
-        graph, "conv1", x,
-        (rt_window){.channels = widths[0], .kernel = 3, .padding = 1, .bias = options->stem_bias});
+    x = rt_graph_convolution(graph, "conv1", x,
+                             (rt_window){.channels = widths[0], .kernel = 3, .padding = 1, .bias = options->stem_bias});
     x = rt_graph_batch_norm(graph, "bn1", x);
     x = rt_graph_relu(graph, "relu", x);
     size_t channels = widths[0];

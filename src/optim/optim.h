@@ -13,16 +13,16 @@ enum { RT_OPTIMIZER_MAX_MOMENTS = 2 };
 typedef struct rt_optimizer_span {
     float *values;
     const float *gradients;
-    float *moments[RT_OPTIMIZER_MAX_MOMENTS];  /* as many as the optimizer keeps; zero before the first step */
+    float *moments[RT_OPTIMIZER_MAX_MOMENTS]; /* as many as the optimizer keeps; zero before the first step */
     size_t count;
-    double learning_rate;                      /* the schedule's factor is already in it */
-    int64_t step;                              /* 0 for the first update */
-    bool decay;                                /* whether weight decay applies to this span */
+    double learning_rate; /* the schedule's factor is already in it */
+    int64_t step;         /* 0 for the first update */
+    bool decay;           /* whether weight decay applies to this span */
 } rt_optimizer_span;
 
 typedef struct rt_optimizer {
     const char *name, *summary, *reference;
-    const rt_param *params;       /* has `lr`, `weight_decay` and `decay_norm_and_bias` at least */
+    const rt_param *params; /* has `lr`, `weight_decay` and `decay_norm_and_bias` at least */
     size_t settings_size;
     size_t moments;
     double (*learning_rate)(const void *settings);
@@ -32,7 +32,7 @@ typedef struct rt_optimizer {
 
 typedef struct rt_schedule {
     const char *name, *summary;
-    const rt_param *params;       /* has `warmup` at least */
+    const rt_param *params; /* has `warmup` at least */
     size_t settings_size;
     /* What multiplies the learning rate at `epoch`, a real number in [0, epochs): step / steps per epoch. */
     double (*factor)(const void *settings, double epoch, double epochs);
