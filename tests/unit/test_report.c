@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pty.h>
@@ -196,7 +197,10 @@ static void expect_on_terminal(const char *term, const char *no_color, const cha
 {
     int reader, writer;
     struct winsize window = {.ws_row = 24, .ws_col = 61};
-    assert_int_equal(openpty(&reader, &writer, NULL, NULL, &window), 0);
+    if (openpty(&reader, &writer, NULL, NULL, &window) != 0) {
+        print_message("no pseudo-terminal can be opened here: %s\n", strerror(errno));
+        skip();
+    }
     setenv("TERM", term, 1);
     setenv("NO_COLOR", no_color, 1);
     work(writer);
