@@ -58,7 +58,6 @@ yaml-0.1 libyaml-dev recipes (YAML)
 jansson libjansson-dev JSON: weight files' headers and results
 zlib zlib1g-dev data sets in .gz files
 libxxhash libxxhash-dev checksums of files
-stb libstb-dev PNG and JPEG images
 cmocka libcmocka-dev the unit tests
 END
 }
