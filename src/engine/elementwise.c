@@ -50,20 +50,20 @@ RT_WIDE static void mask_span(const rt_kernel_io *io, float *diff_src, const flo
     if (io->diff_dst_count == 1) {
 #pragma omp simd
         for (size_t i = start; i < end; ++i)
-            diff_src[i] = (dst[i] > 0.0f) & (dst[i] < ceiling) ? first[i] : 0.0f;
+            diff_src[i] = ((dst[i] > 0.0f) & (dst[i] < ceiling)) ? first[i] : 0.0f;
         return;
     }
 #pragma omp simd
     for (size_t i = start; i < end; ++i) {
         float sum = first[i] + second[i];
-        diff_src[i] = (dst[i] > 0.0f) & (dst[i] < ceiling) ? sum : 0.0f;
+        diff_src[i] = ((dst[i] > 0.0f) & (dst[i] < ceiling)) ? sum : 0.0f;
     }
     for (size_t k = 2; k < io->diff_dst_count; ++k) {
         const float *more = io->diff_dst[k];
 #pragma omp simd
         for (size_t i = start; i < end; ++i) {
             float sum = diff_src[i] + more[i];
-            diff_src[i] = (dst[i] > 0.0f) & (dst[i] < ceiling) ? sum : 0.0f;
+            diff_src[i] = ((dst[i] > 0.0f) & (dst[i] < ceiling)) ? sum : 0.0f;
         }
     }
 }
