@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/median.h"
 #include "base/threads.h"
 #include "base/version.h"
 
@@ -85,12 +86,6 @@ rt_status rt_outcome_read(const char *path, rt_training_result *result, rt_error
     return failed ? rt_fail(err, RT_ERROR_FORMAT, "'%s' is not a result of a training: %s", path, problem.text) : RT_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 rt_status rt_measure_latency(rt_engine *engine, rt_network *network, double *milliseconds, rt_error *err)
 {
     const rt_graph *graph = network->graph;
@@ -105,10 +100,8 @@ rt_status rt_measure_latency(rt_engine *engine, rt_network *network, double *mil
         status = rt_plan_forward(plan, image, 0, 0, err);
         times[i] = 1e3 * (rt_seconds() - started);
     }
-    if (status == RT_OK) {
-        qsort(times, LATENCY_RUNS, sizeof *times, ascending);
-        *milliseconds = times[LATENCY_RUNS / 2];
-    }
+    if (status == RT_OK)
+        *milliseconds = rt_median(times, LATENCY_RUNS);
     rt_plan_free(plan);
     free(image);
     return status;

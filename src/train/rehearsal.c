@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "base/median.h"
 #include "datasets/readers.h"
 #include "train/pretrained.h"
 
@@ -133,12 +134,6 @@ rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, r
     return RT_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count)
 {
     enum { PHASES = sizeof(rt_rehearsal_times) / sizeof(double) };
@@ -147,8 +142,7 @@ rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count)
     for (size_t phase = 0; column && phase < PHASES; ++phase) {
         for (size_t i = 0; i < count; ++i)
             column[i] = ((const double *)(const void *)&times[i])[phase];
-        qsort(column, count, sizeof *column, ascending);
-        medians[phase] = count % 2 ? column[count / 2] : 0.5 * (column[count / 2 - 1] + column[count / 2]);
+        medians[phase] = rt_median(column, count);
     }
     free(column);
     return (rt_rehearsal_times){medians[0], medians[1], medians[2], medians[3], medians[4], medians[5], medians[6]};
