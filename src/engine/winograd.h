@@ -40,7 +40,7 @@ typedef struct rt_winograd_source {
 /* What happens to outputs on their way to memory. */
 typedef enum rt_winograd_writing {
     RT_WRITE_PLAIN,    /* y + bias + residual, rectified on demand */
-    RT_WRITE_MOMENTS,  /* plain, and sums over pixels of y - pivot and (y - pivot)^2 */
+    RT_WRITE_MOMENTS,  /* plain, and sums over pixels of y and y^2 */
     RT_WRITE_PRODUCTS, /* y is the gradient g behind a norm and its ReLU: writes g where the norm's output is positive,
                           and sums g and g (x - mean) */
     RT_WRITINGS
@@ -52,7 +52,6 @@ typedef struct rt_winograd_target {
     const float *bias;     /* [outputs] or NULL */
     const float *residual; /* of the shape of values, may be values itself, or NULL */
     float ceiling;         /* of an activation: infinity for ReLU, 6 for ReLU6; 0 for none */
-    const float *pivot;    /* [outputs], for moments: near the mean, so that little cancels */
     const float *norm_source;
     rt_norm_lanes norm;
     bool norm_relu; /* for products */

@@ -4,6 +4,7 @@
  * folded in). Threads share out tiles in order, so that a thread meets the images that it wrote in the layer before. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/threads.h"
 #include "engine/folding.h"
@@ -100,6 +101,8 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
         return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for weights", kernel->node->name);
     ++kernel->weight_packs;
     kernel->implementation[0] = c->code->name;
+    kernel->reads_norms = 1u << 0;
+    kernel->gives_products = kernel->gives_moments = true;
     if (rt_folds_norm(kernel)) {
         c->folded_weights = rt_aligned_zeros(in.channels * out.channels * 9 * sizeof(float));
         c->folded_bias = rt_aligned_zeros(out.channels * sizeof(float));
@@ -145,13 +148,34 @@ static rt_status prepare(rt_kernel *kernel, rt_error *err)
     return RT_OK;
 }
 
+/* `sums` [2, outputs]: what the writing sums. */
 static void convolve(const struct winograd_convolution *c, const rt_winograd *shape, const rt_winograd_source *src,
-                     const float *weights, const rt_winograd_target *dst, float *scratch)
+                     const float *weights, const rt_winograd_target *dst, float *scratch, double *sums[2])
 {
+    const size_t outputs = shape->outputs;
+    memset(c->sums, 0, c->threads * 2 * outputs * sizeof *c->sums);
 #pragma omp parallel for schedule(static, 1)
     for (size_t part = 0; part < c->threads; ++part)
         c->code->convolve(shape, src, weights, dst, c->tiles * part / c->threads, c->tiles * (part + 1) / c->threads,
-                          scratch + part * c->thread_floats, c->sums + part * 2 * shape->outputs);
+                          scratch + part * c->thread_floats, c->sums + part * 2 * outputs);
+    for (size_t s = 0; s < 2 && dst->writing != RT_WRITE_PLAIN; ++s)
+        for (size_t k = 0; k < outputs; ++k) {
+            sums[s][k] = 0.0;
+            for (size_t part = 0; part < c->threads; ++part)
+                sums[s][k] += c->sums[(part * 2 + s) * outputs + k];
+        }
+}
+
+/* The convolution's source, through its batch norm if that is left to us. */
+static rt_winograd_source source_of(const rt_kernel *kernel, const rt_kernel_io *io)
+{
+    const rt_norm_link *norm = kernel->source_norms[0];
+    rt_winograd_source src = {.reading = RT_READ_PLAIN, .values = io->src[0]};
+    if (norm) {
+        src.reading = norm->relu ? RT_READ_NORM_RELU : RT_READ_NORM;
+        src.norm = norm->lanes;
+    }
+    return src;
 }
 
 static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *err)
@@ -159,9 +183,10 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
     (void)err;
     struct winograd_convolution *c = kernel->state;
     const rt_node *node = kernel->node;
-    const rt_winograd_source src = {.reading = RT_READ_PLAIN, .values = io->src[0]};
+    const rt_winograd_source src = source_of(kernel, io);
+    const rt_norm_link *reader = kernel->reader_norm;
     const rt_winograd_target dst = {
-        .writing = RT_WRITE_PLAIN,
+        .writing = reader ? RT_WRITE_MOMENTS : RT_WRITE_PLAIN,
         .values = io->dst,
         .bias = c->folded_bias    ? c->folded_bias
                 : node->bias >= 0 ? rt_parameter_values(kernel->parameters, node->bias)
@@ -171,7 +196,8 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
                    : node->activation == RT_ACTIVATION_RELU6 ? 6.0f
                                                              : 0.0f,
     };
-    convolve(c, &c->forward, &src, c->weights, &dst, io->scratch);
+    convolve(c, &c->forward, &src, c->weights, &dst, io->scratch,
+             (double *[2]){reader ? reader->first_moment : NULL, reader ? reader->second_moment : NULL});
     return RT_OK;
 }
 
@@ -220,11 +246,19 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
 {
     (void)err;
     struct winograd_convolution *c = kernel->state;
-    const rt_winograd_source src = {.reading = RT_READ_PLAIN, .values = io->src[0]};
+    const rt_winograd_source src = source_of(kernel, io);
     const rt_winograd_source diff_dst = {.reading = RT_READ_PLAIN, .values = io->diff_dst[0]};
     if (io->diff_src[0]) {
-        const rt_winograd_target diff_src = {.writing = RT_WRITE_PLAIN, .values = io->diff_src[0]};
-        convolve(c, &c->backward, &diff_dst, c->turned_weights, &diff_src, io->scratch);
+        const rt_norm_link *norm = kernel->source_norms[0];
+        rt_winograd_target diff_src = {.writing = RT_WRITE_PLAIN, .values = io->diff_src[0]};
+        if (norm && norm->products_by_reader) {
+            diff_src.writing = RT_WRITE_PRODUCTS;
+            diff_src.norm_source = io->src[0];
+            diff_src.norm = norm->lanes;
+            diff_src.norm_relu = norm->relu;
+        }
+        convolve(c, &c->backward, &diff_dst, c->turned_weights, &diff_src, io->scratch,
+                 (double *[2]){norm ? norm->sum : NULL, norm ? norm->dot : NULL});
     }
     correlate(kernel, &src, &diff_dst, io->scratch);
     return RT_OK;

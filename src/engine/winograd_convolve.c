@@ -11,46 +11,37 @@ size_t RT_OF_LANES(rt_winograd_weights_floats_)(size_t inputs, size_t outputs)
     return RT_WINOGRAD_FREQUENCIES * inputs * whole_vectors(outputs);
 }
 
-static void multiply_rows(size_t rows, size_t vectors, const float *a, size_t a_stride, const float *b, size_t depth,
-                          float *c, size_t c_stride)
-{
-#define ONE(n)                                                                                                         \
+/* Products of one panel for all tiles: whole register tiles, then what is left. */
+#define MULTIPLY_PANEL(vectors)                                                                                        \
+    static void multiply_panel_##vectors(size_t tiles, const float *source, size_t source_stride, const float *panel,  \
+                                         size_t inputs, float *product, size_t product_stride)                         \
+    {                                                                                                                  \
+        for (; tiles >= ROWS; tiles -= ROWS, source += ROWS * source_stride, product += ROWS * product_stride)         \
+            multiply_tile(ROWS, vectors, false, source, source_stride, 1, panel, vectors *RT_LANES, inputs, product,   \
+                          product_stride);                                                                             \
+        switch (tiles) {                                                                                               \
+            FOR_EACH_ROW_COUNT(REST_##vectors)                                                                         \
+        }                                                                                                              \
+    }
+#define REST(n, vectors)                                                                                               \
     case n:                                                                                                            \
-        multiply_tile(n, 1, false, a, a_stride, 1, b, RT_LANES, depth, c, c_stride);                                   \
+        multiply_tile(n, vectors, false, source, source_stride, 1, panel, vectors *RT_LANES, inputs, product,          \
+                      product_stride);                                                                                 \
         return;
-#define TWO(n)                                                                                                         \
-    case n:                                                                                                            \
-        multiply_tile(n, 2, false, a, a_stride, 1, b, 2 * RT_LANES, depth, c, c_stride);                               \
-        return;
-    if (vectors == 1)
-        switch (rows) {
-            FOR_EACH_ROW_COUNT(ONE)
-        }
-    else
-        switch (rows) {
-            FOR_EACH_ROW_COUNT(TWO)
-        }
-#undef ONE
-#undef TWO
-}
+#define REST_1(n) REST(n, 1)
+#define REST_2(n) REST(n, 2)
+MULTIPLY_PANEL(1)
+MULTIPLY_PANEL(2)
 
-/* product [tiles, outputs] = source [tiles, inputs] times weights, for one frequency. Rows are shared out evenly among
- * register tiles. */
+/* product [tiles, outputs] = source [tiles, inputs] times weights, for one frequency. */
 static void multiply_frequency(size_t tiles, size_t inputs, size_t source_stride, size_t outputs, const float *source,
                                const float *weights, float *product)
 {
-    const size_t parts = (tiles + ROWS - 1) / ROWS;
-    for (size_t k = 0; k < outputs;) {
-        const size_t vectors = outputs - k > RT_LANES ? 2 : 1;
-        for (size_t part = 0, t = 0; part < parts; ++part) {
-            const size_t end = tiles * (part + 1) / parts;
-            multiply_rows(end - t, vectors, source + t * source_stride, source_stride, weights, inputs,
-                          product + t * outputs + k, outputs);
-            t = end;
-        }
-        weights += inputs * vectors * RT_LANES;
-        k += vectors * RT_LANES;
-    }
+    size_t k = 0;
+    for (; k + 2 * RT_LANES <= outputs; k += 2 * RT_LANES)
+        multiply_panel_2(tiles, source, source_stride, weights + k * inputs, inputs, product + k, outputs);
+    if (k < outputs)
+        multiply_panel_1(tiles, source, source_stride, weights + k * inputs, inputs, product + k, outputs);
 }
 
 #define READ_TILES(reading)                                                                                            \
@@ -98,7 +89,8 @@ void RT_OF_LANES(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_
     }
 }
 
-/* One tile's outputs of one vector of channels, from frequencies to memory. `sums` are the block's, at the channels. */
+/* One tile's outputs of one vector of channels, from frequencies to memory. `sums` are the
+ * block's: two sums, and the pivots of moments. */
 RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_writing writing, tile at,
                           size_t channel, bool whole, const float *planes, size_t plane, float *sums,
                           size_t sums_stride)
@@ -120,7 +112,7 @@ RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *ds
     const rt_vector ceiling = rt_broadcast(dst->ceiling);
     rt_vector pivot = zero, scale = zero, shift = zero, sum = zero, second = zero;
     if (writing == RT_WRITE_MOMENTS)
-        pivot = load_lanes(dst->pivot + channel, lanes, whole);
+        pivot = rt_load(sums + 2 * sums_stride + channel);
     if (writing == RT_WRITE_PRODUCTS) {
         pivot = load_lanes(dst->norm.mean + channel, lanes, whole);
         scale = load_lanes(dst->norm.scale + channel, lanes, whole);
@@ -184,6 +176,17 @@ WRITE_TILES(RT_WRITE_PLAIN)
 WRITE_TILES(RT_WRITE_MOMENTS)
 WRITE_TILES(RT_WRITE_PRODUCTS)
 
+/* Float32 sums of y and y^2 would cancel; they are taken about a value that the channel has, and corrected in float64.
+ */
+static void take_pivots(const rt_winograd *shape, const rt_winograd_target *dst, size_t first, const float *planes,
+                        size_t plane, float *pivots)
+{
+    const tile at = tile_at(shape, first);
+    write_tiles_RT_WRITE_PLAIN(shape, dst, first, 1, planes, plane, NULL);
+    memcpy(pivots, dst->values + (at.first_pixel + at.row * shape->width + at.column) * shape->outputs,
+           shape->outputs * sizeof *pivots);
+}
+
 static void write_tiles(const rt_winograd *shape, const rt_winograd_target *dst, size_t first, size_t count,
                         const float *planes, size_t plane, float *block_sums, double *sums)
 {
@@ -193,10 +196,21 @@ static void write_tiles(const rt_winograd *shape, const rt_winograd_target *dst,
         return;
     }
     memset(block_sums, 0, 2 * stride * sizeof *block_sums);
-    if (dst->writing == RT_WRITE_MOMENTS)
+    if (dst->writing == RT_WRITE_MOMENTS) {
+        take_pivots(shape, dst, first, planes, plane, block_sums + 2 * stride);
         write_tiles_RT_WRITE_MOMENTS(shape, dst, first, count, planes, plane, block_sums);
-    else
-        write_tiles_RT_WRITE_PRODUCTS(shape, dst, first, count, planes, plane, block_sums);
+        double pixels = 0.0;
+        for (size_t t = 0; t < count; ++t)
+            pixels += (double)tile_pixels(shape, tile_at(shape, first + t));
+        for (size_t k = 0; k < shape->outputs; ++k) {
+            const double pivot = (double)block_sums[2 * stride + k];
+            const double sum = (double)block_sums[k], square = (double)block_sums[stride + k];
+            sums[k] += sum + pixels * pivot;
+            sums[shape->outputs + k] += square + pivot * (2.0 * sum + pixels * pivot);
+        }
+        return;
+    }
+    write_tiles_RT_WRITE_PRODUCTS(shape, dst, first, count, planes, plane, block_sums);
     for (size_t s = 0; s < 2; ++s)
         for (size_t k = 0; k < shape->outputs; ++k)
             sums[s * shape->outputs + k] += (double)block_sums[s * stride + k];
@@ -206,7 +220,7 @@ size_t RT_OF_LANES(rt_winograd_convolve_floats_)(const rt_winograd *shape)
 {
     const size_t inputs = whole_vectors(shape->inputs), outputs = whole_vectors(shape->outputs);
     return RT_WINOGRAD_FREQUENCIES * (plane_floats(shape->block, inputs) + plane_floats(shape->block, outputs)) +
-           2 * outputs;
+           3 * outputs;
 }
 
 void RT_OF_LANES(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winograd_source *src,

@@ -56,44 +56,38 @@ RT_INLINE void read_gradient_tile(const rt_winograd *shape, size_t channels, til
 READ_GRADIENTS(RT_READ_PLAIN)
 READ_GRADIENTS(RT_READ_NORM_BACKWARD)
 
-static void multiply_channels(size_t rows, size_t vectors, const float *a, size_t a_step, const float *b,
-                              size_t b_stride, size_t depth, float *c, size_t c_stride)
-{
-#define ONE(n)                                                                                                         \
+/* Adds the products of one or two vectors of outputs for all inputs: whole register tiles, then what is left. */
+#define CORRELATE_PANEL(vectors)                                                                                       \
+    static void correlate_panel_##vectors(size_t inputs, const float *source, size_t source_stride,                    \
+                                          const float *gradient, size_t gradient_stride, size_t tiles, float *product, \
+                                          size_t product_stride)                                                       \
+    {                                                                                                                  \
+        for (; inputs >= ROWS; inputs -= ROWS, source += ROWS, product += ROWS * product_stride)                       \
+            multiply_tile(ROWS, vectors, true, source, 1, source_stride, gradient, gradient_stride, tiles, product,    \
+                          product_stride);                                                                             \
+        switch (inputs) {                                                                                              \
+            FOR_EACH_ROW_COUNT(REST_##vectors)                                                                         \
+        }                                                                                                              \
+    }
+#define REST(n, vectors)                                                                                               \
     case n:                                                                                                            \
-        multiply_tile(n, 1, true, a, 1, a_step, b, b_stride, depth, c, c_stride);                                      \
+        multiply_tile(n, vectors, true, source, 1, source_stride, gradient, gradient_stride, tiles, product,           \
+                      product_stride);                                                                                 \
         return;
-#define TWO(n)                                                                                                         \
-    case n:                                                                                                            \
-        multiply_tile(n, 2, true, a, 1, a_step, b, b_stride, depth, c, c_stride);                                      \
-        return;
-    if (vectors == 1)
-        switch (rows) {
-            FOR_EACH_ROW_COUNT(ONE)
-        }
-    else
-        switch (rows) {
-            FOR_EACH_ROW_COUNT(TWO)
-        }
-#undef ONE
-#undef TWO
-}
+#define REST_1(n) REST(n, 1)
+#define REST_2(n) REST(n, 2)
+CORRELATE_PANEL(1)
+CORRELATE_PANEL(2)
 
 /* product [inputs, outputs] += source^T [inputs, tiles] gradient [tiles, outputs], for one frequency. */
 static void correlate_frequency(size_t tiles, size_t inputs, size_t source_stride, size_t outputs, const float *source,
                                 const float *gradient, float *product)
 {
-    const size_t parts = (inputs + ROWS - 1) / ROWS;
-    for (size_t k = 0; k < outputs;) {
-        const size_t vectors = outputs - k > RT_LANES ? 2 : 1;
-        for (size_t part = 0, c = 0; part < parts; ++part) {
-            const size_t end = inputs * (part + 1) / parts;
-            multiply_channels(end - c, vectors, source + c, source_stride, gradient + k, outputs, tiles,
-                              product + c * outputs + k, outputs);
-            c = end;
-        }
-        k += vectors * RT_LANES;
-    }
+    size_t k = 0;
+    for (; k + 2 * RT_LANES <= outputs; k += 2 * RT_LANES)
+        correlate_panel_2(inputs, source, source_stride, gradient + k, outputs, tiles, product + k, outputs);
+    if (k < outputs)
+        correlate_panel_1(inputs, source, source_stride, gradient + k, outputs, tiles, product + k, outputs);
 }
 
 size_t RT_OF_LANES(rt_winograd_product_floats_)(size_t inputs, size_t outputs)

@@ -10,7 +10,7 @@
 enum { ROWS = 12, COLUMNS = 2 };
 #define FOR_EACH_ROW_COUNT(do)                                                                                         \
     do                                                                                                                 \
-    (1) do(2) do(3) do(4) do(5) do(6) do(7) do(8) do(9) do(10) do(11) do(12)
+    (1) do(2) do(3) do(4) do(5) do(6) do(7) do(8) do(9) do(10) do(11)
 #else
 enum { ROWS = 6, COLUMNS = 2 };
 #define FOR_EACH_ROW_COUNT(do)                                                                                         \

@@ -150,6 +150,14 @@ RT_INLINE void read_source_tile(const rt_winograd *shape, size_t channels, tile 
     }
 }
 
+/* Outputs of the tile that are on the map. */
+RT_INLINE size_t tile_pixels(const rt_winograd *shape, tile at)
+{
+    const size_t rows = shape->height - at.row, columns = shape->width - at.column;
+    return (rows < RT_WINOGRAD_TILE ? rows : RT_WINOGRAD_TILE) *
+           (columns < RT_WINOGRAD_TILE ? columns : RT_WINOGRAD_TILE);
+}
+
 /* Whether the tile's 6 x 6 pixels are all on the map. */
 RT_INLINE bool tile_inside(const rt_winograd *shape, tile at)
 {
