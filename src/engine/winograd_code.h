@@ -22,9 +22,14 @@ void RT_OF_LANES(rt_winograd_correlate_)(const rt_winograd *shape, const rt_wino
 void RT_OF_LANES(rt_winograd_transform_product_)(size_t inputs, size_t outputs, const float *product, size_t count,
                                                  size_t stride, size_t first, size_t last, float *diff_weights);
 
-/* B^T d B of `count` tiles into 36 planes of [tiles, whole vectors of inputs]. */
+/* B^T d B of `count` tiles from `first` on, into cells [tiles, vectors of inputs] (winograd_tiles.h). */
 void RT_OF_LANES(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first, size_t count,
-                                    float *planes, size_t plane);
+                                    float *cells);
+
+/* Cells [tiles, vectors of outputs] to outputs. `block_sums` is scratch of write_floats() floats. */
+size_t RT_OF_LANES(rt_winograd_write_floats_)(const rt_winograd *shape);
+void RT_OF_LANES(rt_winograd_write_)(const rt_winograd *shape, const rt_winograd_target *dst, size_t first,
+                                     size_t count, const float *cells, float *block_sums, double *sums);
 
 extern const rt_winograd_code RT_OF_LANES(rt_winograd_code_);
 

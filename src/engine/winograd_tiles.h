@@ -21,17 +21,13 @@ RT_INLINE tile tile_at(const rt_winograd *shape, size_t number)
                   within % wide * RT_WINOGRAD_TILE};
 }
 
-/* Frequencies lie in planes of this many floats. An odd number of cache lines keeps the 36 values of a tile out of
- * each other's cache sets. */
-RT_INLINE size_t plane_floats(size_t tiles, size_t channels)
-{
-    const size_t line = 16, lines = (tiles * channels + line - 1) / line;
-    return (lines | 1) * line;
-}
+/* A cell is what one tile and one vector of channels come to in the frequency domain: 36 vectors side by side, so that
+ * transforms write and read one run of memory. One vector of padding spreads cells over the cache's sets. */
+enum { CELL = (RT_WINOGRAD_FREQUENCIES + 1) * RT_LANES };
 
-RT_INLINE size_t whole_vectors(size_t channels)
+RT_INLINE size_t vectors_of(size_t channels)
 {
-    return (channels + RT_LANES - 1) / RT_LANES * RT_LANES;
+    return (channels + RT_LANES - 1) / RT_LANES;
 }
 
 /* B^T d: interpolation points 0, 1, -1, 2, -2 and infinity. */
@@ -117,10 +113,9 @@ RT_INLINE rt_vector read_pixel(const reader *r, rt_winograd_reading reading, ptr
     return reading == RT_READ_NORM_RELU ? rt_rectify(y) : y;
 }
 
-/* B^T d B of one tile and one vector of channels, into 36 planes. `offset` is that of the pixel above and left of the
- * tile; pixels outside the map are zeros. */
+/* B^T d B of one tile and one vector of channels. Pixels outside the map are zeros. */
 RT_INLINE void read_source_tile(const rt_winograd *shape, size_t channels, tile at, const reader *r,
-                                rt_winograd_reading reading, bool inside, bool whole, float *planes, size_t plane)
+                                rt_winograd_reading reading, bool inside, bool whole, float *cell)
 {
     const ptrdiff_t pixel = (ptrdiff_t)channels, line = (ptrdiff_t)(shape->width * channels);
     const ptrdiff_t corner =
@@ -146,7 +141,7 @@ RT_INLINE void read_source_tile(const rt_winograd *shape, size_t channels, tile 
         transform_source(out, 1, half[i]);
 #pragma GCC unroll 6
         for (size_t j = 0; j < 6; ++j)
-            rt_store(planes + (i * 6 + j) * plane, out[j]);
+            rt_store(cell + (i * 6 + j) * RT_LANES, out[j]);
     }
 }
 

@@ -40,12 +40,12 @@ typedef struct kernel_block {
 void RT_OF_LANES(rt_winograd_transform_weights_)(size_t inputs, size_t outputs, const float *weights, bool turned,
                                                  size_t first, size_t last, float *transformed)
 {
-    const size_t plane = inputs * whole_vectors(outputs);
+    const size_t plane = inputs * vectors_of(outputs) * RT_LANES;
     for (size_t k = first; k < last; k += RT_LANES) {
         const size_t count = outputs - k < RT_LANES ? outputs - k : RT_LANES;
         /* The panel that holds these outputs, and their vector in it. */
         const size_t panel = k / (2 * RT_LANES) * 2 * RT_LANES;
-        const size_t width = whole_vectors(outputs) - panel > RT_LANES ? 2 * RT_LANES : RT_LANES;
+        const size_t width = vectors_of(outputs) * RT_LANES - panel > RT_LANES ? 2 * RT_LANES : RT_LANES;
         float *to = transformed + panel * inputs + (k - panel);
         for (size_t c = 0; c < inputs; ++c) {
             rt_vector g[3][3], half[6][3];
@@ -90,7 +90,7 @@ static void transform_back_vector(const float *product, size_t count, size_t str
 void RT_OF_LANES(rt_winograd_transform_product_)(size_t inputs, size_t outputs, const float *product, size_t count,
                                                  size_t stride, size_t first, size_t last, float *diff_weights)
 {
-    const size_t wide = whole_vectors(outputs), plane = inputs * wide;
+    const size_t wide = vectors_of(outputs) * RT_LANES, plane = inputs * wide;
     kernel_block block;
     for (size_t c = first; c < last; c += block.inputs) {
         block.inputs = last - c < INPUT_BLOCK ? last - c : INPUT_BLOCK;
