@@ -286,8 +286,8 @@ static void a_look_finds_classes_channels_bias_and_projections(void **state)
     rt_tensor *fc = item("module.linear.weight");
     fc->shape = (rt_shape){2, {(size_t)1 << 60, 0}}; /* fits into a file of any size */
     assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, &err), RT_ERROR_FORMAT);
-    assert_string_equal(err.message,
-                        "cannot tell the classes of 'w': it has no 'fc.weight' or 'linear.weight' of two dimensions");
+    assert_string_equal(err.message, "cannot tell the classes of 'w': it has no 'fc.weight', 'linear.weight' or "
+                                     "'classifier.weight' of two dimensions");
 }
 
 int main(void)
