@@ -12,8 +12,8 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef float loose __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef int choice __attribute__((vector_size(LANES * sizeof(int))));
 
-/* Inlined with constants for the numbers of taps, which unrolls the loops over taps and keeps weights
- * and sums in registers. Vectors go by address: how they are passed by value depends on the instruction set. */
+/* Inlined with constants for the numbers of taps, which unrolls the loops over taps and keeps weights and sums in
+ * registers. Vectors go by address: how they are passed by value depends on the instruction set. */
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE void load(lanes *to, const float *from)
@@ -34,10 +34,10 @@ INLINE const float *below(const float *above, size_t line)
 INLINE void clamp(lanes *value, float low, float high)
 {
     const lanes floor = low - (lanes){0}, ceiling = high - (lanes){0};
-    choice below = *value < floor;
-    *value = (lanes)(((choice)floor & below) | ((choice)*value & ~below));
-    choice above = *value > ceiling;
-    *value = (lanes)(((choice)ceiling & above) | ((choice)*value & ~above));
+    choice cut = *value < floor;
+    *value = (lanes)(((choice)floor & cut) | ((choice)*value & ~cut));
+    cut = *value > ceiling;
+    *value = (lanes)(((choice)ceiling & cut) | ((choice)*value & ~cut));
 }
 
 INLINE size_t tap(const rt_depthwise_region *r, size_t i, size_t j)

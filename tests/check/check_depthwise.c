@@ -340,6 +340,28 @@ static bool takes(const struct shape *shape, rt_window window, bool residual)
     return fits;
 }
 
+static bool takes_in(rt_mode mode, size_t size, size_t channels, size_t stride)
+{
+    rt_graph *graph, *copy = build(&(struct shape){size, size, channels, stride, 4, false}, false, false, &graph);
+    const rt_kernel kernel = {
+        .graph = graph, .node = &graph->nodes[rt_graph_find(graph, "node")], .batch = 4, .mode = mode};
+    const bool chosen = rt_kernel_choose(&kernel) == &rt_kernel_depthwise;
+    rt_graph_free(graph);
+    rt_graph_free(copy);
+    return chosen;
+}
+
+static void takes_what_it_is_faster_at(void **state)
+{
+    (void)state;
+    assert_true(takes_in(RT_MODE_TRAIN, 2, 480, 1) && takes_in(RT_MODE_FROZEN, 2, 480, 1));
+    assert_true(takes_in(RT_MODE_TRAIN, 32, 16, 1) && takes_in(RT_MODE_FROZEN, 32, 16, 1));
+    assert_true(takes_in(RT_MODE_TRAIN, 16, 72, 2) && takes_in(RT_MODE_EVAL, 16, 72, 2));
+    assert_false(takes_in(RT_MODE_FROZEN, 16, 72, 2));
+    assert_false(takes_in(RT_MODE_TRAIN, 16, 72, 1));
+    assert_false(takes_in(RT_MODE_TRAIN, 56, 128, 2));
+}
+
 static void takes_what_it_can(void **state)
 {
     (void)state;
@@ -367,10 +389,9 @@ int main(void)
 {
     rt_threads_start(2);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(training_is_the_definition),
-        cmocka_unit_test(frozen_folds_activates_and_adds),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
-        cmocka_unit_test(takes_what_it_can),
+        cmocka_unit_test(training_is_the_definition),    cmocka_unit_test(frozen_folds_activates_and_adds),
+        cmocka_unit_test(bits_do_not_depend_on_threads), cmocka_unit_test(takes_what_it_can),
+        cmocka_unit_test(takes_what_it_is_faster_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
