@@ -16,8 +16,8 @@ struct winograd_convolution {
     rt_winograd forward, backward, correlation; /* backward has inputs and outputs exchanged */
     size_t tiles, threads;
     float *weights, *turned_weights; /* in the frequency domain */
-    float *folded_weights, *folded_bias;
-    bool splits_outputs; /* the weight gradient: threads take outputs, not tiles */
+    float *folded_bias;              /* of a frozen convolution with a batch norm */
+    bool splits_outputs;             /* the weight gradient: threads take outputs, not tiles */
     size_t thread_floats, product_floats;
     double *sums; /* [threads, 2, outputs] */
 };
@@ -45,6 +45,17 @@ static size_t block_of(size_t inputs, size_t outputs)
                                   : 64;
 }
 
+/* Tiles that one thread takes: all, if threads share out outputs instead. */
+static size_t share_of(const struct winograd_convolution *c, bool all)
+{
+    return all ? c->tiles : (c->tiles + c->threads - 1) / c->threads;
+}
+
+static size_t at_most(size_t value, size_t limit)
+{
+    return value < limit ? value : limit;
+}
+
 static rt_status plan_backward(rt_kernel *kernel, rt_error *err)
 {
     struct winograd_convolution *c = kernel->state;
@@ -53,7 +64,8 @@ static rt_status plan_backward(rt_kernel *kernel, rt_error *err)
     c->backward.inputs = outputs;
     c->backward.outputs = inputs;
     c->correlation = c->forward;
-    c->correlation.block = inputs * outputs <= 128 * 128 ? 48 : 128;
+    c->splits_outputs = inputs * outputs > 128 * 128 && outputs >= c->threads * c->code->lanes;
+    c->correlation.block = at_most(inputs * outputs <= 128 * 128 ? 48 : 128, share_of(c, c->splits_outputs));
     if (kernel->wants_diff_src) {
         c->turned_weights = rt_aligned_zeros(c->code->weights_floats(outputs, inputs) * sizeof(float));
         if (!c->turned_weights)
@@ -63,7 +75,6 @@ static rt_status plan_backward(rt_kernel *kernel, rt_error *err)
     }
     ++kernel->weight_packs; /* of the gradient, back */
     kernel->implementation[2] = c->code->name;
-    c->splits_outputs = inputs * outputs > 128 * 128 && outputs >= c->threads * c->code->lanes;
     c->product_floats = c->code->product_floats(inputs, outputs);
     size_t backward_floats = c->code->convolve_floats(&c->backward);
     size_t correlate_floats = c->code->correlate_floats(&c->correlation);
@@ -94,6 +105,7 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     c->threads = (size_t)rt_threads_count();
     c->forward = (rt_winograd){in.height, in.width, in.channels, out.channels, block_of(in.channels, out.channels)};
     c->tiles = kernel->batch * rt_winograd_tiles(&c->forward);
+    c->forward.block = at_most(c->forward.block, share_of(c, false));
     c->weights = rt_aligned_zeros(c->code->weights_floats(in.channels, out.channels) * sizeof(float));
     c->sums =
         rt_aligned_zeros(c->threads * 2 * (in.channels > out.channels ? in.channels : out.channels) * sizeof(double));
@@ -104,10 +116,9 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     kernel->reads_norms = 1u << 0;
     kernel->gives_products = kernel->gives_moments = true;
     if (rt_folds_norm(kernel)) {
-        c->folded_weights = rt_aligned_zeros(in.channels * out.channels * 9 * sizeof(float));
         c->folded_bias = rt_aligned_zeros(out.channels * sizeof(float));
-        if (!c->folded_weights || !c->folded_bias)
-            return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for folded weights", kernel->node->name);
+        if (!c->folded_bias)
+            return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for a folded bias", kernel->node->name);
     }
     c->thread_floats = c->code->convolve_floats(&c->forward);
     if (kernel->mode != RT_MODE_FROZEN) {
@@ -135,16 +146,20 @@ static void transform_weights(const struct winograd_convolution *c, const float 
 
 static rt_status prepare(rt_kernel *kernel, rt_error *err)
 {
-    (void)err;
     struct winograd_convolution *c = kernel->state;
     const float *weights = rt_parameter_values(kernel->parameters, kernel->node->weight);
-    if (c->folded_weights) {
-        rt_fold_norm(kernel, c->folded_weights, c->folded_bias);
-        weights = c->folded_weights;
+    float *folded = NULL; /* not kept: a frozen network prepares once */
+    if (c->folded_bias) {
+        folded = rt_aligned_zeros(c->forward.inputs * c->forward.outputs * 9 * sizeof(float));
+        if (!folded)
+            return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for folded weights", kernel->node->name);
+        rt_fold_norm(kernel, folded, c->folded_bias);
+        weights = folded;
     }
     transform_weights(c, weights, false, c->weights);
     if (c->turned_weights)
         transform_weights(c, weights, true, c->turned_weights);
+    free(folded);
     return RT_OK;
 }
 
@@ -271,7 +286,6 @@ static void done(rt_kernel *kernel)
         return;
     free(c->weights);
     free(c->turned_weights);
-    free(c->folded_weights);
     free(c->folded_bias);
     free(c->sums);
     free(c);
