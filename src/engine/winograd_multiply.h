@@ -25,6 +25,9 @@ enum { ROWS = 6, CHANNEL_ROWS = 4, COLUMNS = 2 };
     (1) do(2) do(3)
 #endif
 
+/* Steps between the loading of the right side and its use: it may come from far. */
+enum { PREFETCH = 16 };
+
 /* sum[r][v] += a[r * row + k * step] b[k * b_stride + v] for k < depth. Rows are addressed from every third one: base,
  * base + row and base + 2 row are addresses that an instruction can hold. */
 RT_INLINE void multiply_steps(const size_t rows, const size_t columns, rt_vector sum[][COLUMNS], const float *a,
@@ -39,6 +42,9 @@ RT_INLINE void multiply_steps(const size_t rows, const size_t columns, rt_vector
 #pragma GCC unroll 2
         for (size_t v = 0; v < columns; ++v)
             right[v] = rt_load(b + v * RT_LANES);
+#pragma GCC unroll 2
+        for (size_t v = 0; v < columns; ++v)
+            __builtin_prefetch(b + PREFETCH * b_stride + v * RT_LANES);
 #pragma GCC unroll 12
         for (size_t r = 0; r < rows; ++r) {
             const rt_vector left = rt_broadcast(base[r / 3][r % 3 * row]);

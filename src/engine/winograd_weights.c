@@ -30,42 +30,68 @@ RT_INLINE void transform_back(rt_vector *out, size_t stride, const rt_vector *u)
 
 enum { KERNEL = 9, INPUT_BLOCK = 16 };
 
-/* Kernels of some outputs (a vector of them) and up to INPUT_BLOCK inputs, as [outputs][inputs][9]: read and written in
- * whole runs of memory. */
-typedef struct kernel_block {
-    size_t outputs, inputs;
-    float values[RT_LANES * INPUT_BLOCK * KERNEL];
-} kernel_block;
+/* Kernels [outputs, inputs, 9] of a vector of outputs and some inputs, read in whole runs of memory, as vectors over
+ * the outputs: [inputs][9][lanes]. */
+static void gather_kernels(size_t inputs, const float *weights, size_t first_input, size_t input_count,
+                           size_t first_output, size_t output_count, float *gathered)
+{
+    for (size_t l = 0; l < output_count; ++l) {
+        const float *run = weights + ((first_output + l) * inputs + first_input) * KERNEL;
+        for (size_t i = 0; i < input_count * KERNEL; ++i)
+            gathered[i * RT_LANES + l] = run[i];
+    }
+}
+
+/* The same of kernels [inputs, outputs, 9], each turned by 180 degrees. */
+static void gather_turned_kernels(size_t outputs, const float *weights, size_t first_input, size_t input_count,
+                                  size_t first_output, size_t output_count, float *gathered)
+{
+    for (size_t c = 0; c < input_count; ++c, gathered += KERNEL * RT_LANES) {
+        const float *run = weights + ((first_input + c) * outputs + first_output) * KERNEL;
+        for (size_t l = 0; l < output_count; ++l)
+            for (size_t tap = 0; tap < KERNEL; ++tap)
+                gathered[(KERNEL - 1 - tap) * RT_LANES + l] = run[l * KERNEL + tap];
+    }
+}
+
+/* G g G^T of one input and a vector of outputs; `taps` [9][lanes]. */
+static void transform_kernels(const float *taps, float *transformed, size_t plane)
+{
+    rt_vector half[6][3];
+    for (size_t j = 0; j < 3; ++j) {
+        const rt_vector column[3] = {rt_load(taps + j * RT_LANES), rt_load(taps + (3 + j) * RT_LANES),
+                                     rt_load(taps + (6 + j) * RT_LANES)};
+        transform_kernel(&half[0][j], 3, column);
+    }
+    for (size_t i = 0; i < 6; ++i) {
+        rt_vector out[6];
+        transform_kernel(out, 1, half[i]);
+        for (size_t j = 0; j < 6; ++j)
+            rt_store(transformed + (i * 6 + j) * plane, out[j]);
+    }
+}
 
 void RT_OF_LANES(rt_winograd_transform_weights_)(size_t inputs, size_t outputs, const float *weights, bool turned,
                                                  size_t first, size_t last, float *transformed)
 {
-    const size_t plane = inputs * vectors_of(outputs) * RT_LANES;
+    const size_t whole = vectors_of(outputs) * RT_LANES, plane = inputs * whole;
+    float gathered[INPUT_BLOCK * KERNEL * RT_LANES] = {0};
     for (size_t k = first; k < last; k += RT_LANES) {
-        const size_t count = outputs - k < RT_LANES ? outputs - k : RT_LANES;
+        const size_t outputs_here = outputs - k < RT_LANES ? outputs - k : RT_LANES;
+        if (outputs_here < RT_LANES)
+            memset(gathered, 0, sizeof gathered);
         /* The panel that holds these outputs, and their vector in it. */
         const size_t panel = k / (2 * RT_LANES) * 2 * RT_LANES;
-        const size_t width = vectors_of(outputs) * RT_LANES - panel > RT_LANES ? 2 * RT_LANES : RT_LANES;
+        const size_t width = whole - panel > RT_LANES ? 2 * RT_LANES : RT_LANES;
         float *to = transformed + panel * inputs + (k - panel);
-        for (size_t c = 0; c < inputs; ++c) {
-            rt_vector g[3][3], half[6][3];
-            for (size_t tap = 0; tap < KERNEL; ++tap) {
-                float lane[RT_LANES] = {0};
-                for (size_t l = 0; l < count; ++l)
-                    lane[l] = turned ? weights[(c * outputs + k + l) * KERNEL + (KERNEL - 1 - tap)]
-                                     : weights[((k + l) * inputs + c) * KERNEL + tap];
-                g[tap / 3][tap % 3] = rt_load(lane);
-            }
-            for (size_t j = 0; j < 3; ++j) {
-                const rt_vector column[3] = {g[0][j], g[1][j], g[2][j]};
-                transform_kernel(&half[0][j], 3, column);
-            }
-            for (size_t i = 0; i < 6; ++i) {
-                rt_vector out[6];
-                transform_kernel(out, 1, half[i]);
-                for (size_t j = 0; j < 6; ++j)
-                    rt_store(to + (i * 6 + j) * plane + c * width, out[j]);
-            }
+        for (size_t c = 0; c < inputs; c += INPUT_BLOCK) {
+            const size_t inputs_here = inputs - c < INPUT_BLOCK ? inputs - c : INPUT_BLOCK;
+            if (turned)
+                gather_turned_kernels(outputs, weights, c, inputs_here, k, outputs_here, gathered);
+            else
+                gather_kernels(inputs, weights, c, inputs_here, k, outputs_here, gathered);
+            for (size_t i = 0; i < inputs_here; ++i)
+                transform_kernels(gathered + i * KERNEL * RT_LANES, to + (c + i) * width, plane);
         }
     }
 }
@@ -91,21 +117,21 @@ void RT_OF_LANES(rt_winograd_transform_product_)(size_t inputs, size_t outputs, 
                                                  size_t stride, size_t first, size_t last, float *diff_weights)
 {
     const size_t wide = vectors_of(outputs) * RT_LANES, plane = inputs * wide;
-    kernel_block block;
-    for (size_t c = first; c < last; c += block.inputs) {
-        block.inputs = last - c < INPUT_BLOCK ? last - c : INPUT_BLOCK;
+    float kernels[RT_LANES * INPUT_BLOCK * KERNEL];
+    for (size_t c = first; c < last; c += INPUT_BLOCK) {
+        const size_t inputs_here = last - c < INPUT_BLOCK ? last - c : INPUT_BLOCK;
         for (size_t k = 0; k < outputs; k += RT_LANES) {
-            block.outputs = outputs - k < RT_LANES ? outputs - k : RT_LANES;
-            for (size_t i = 0; i < block.inputs; ++i) {
+            const size_t outputs_here = outputs - k < RT_LANES ? outputs - k : RT_LANES;
+            for (size_t i = 0; i < inputs_here; ++i) {
                 rt_vector out[3][3];
                 transform_back_vector(product + (c + i) * wide + k, count, stride, plane, out);
                 for (size_t tap = 0; tap < KERNEL; ++tap)
-                    for (size_t l = 0; l < block.outputs; ++l)
-                        block.values[(l * block.inputs + i) * KERNEL + tap] = out[tap / 3][tap % 3][l];
+                    for (size_t l = 0; l < outputs_here; ++l)
+                        kernels[(l * inputs_here + i) * KERNEL + tap] = out[tap / 3][tap % 3][l];
             }
-            for (size_t l = 0; l < block.outputs; ++l)
-                memcpy(diff_weights + ((k + l) * inputs + c) * KERNEL, block.values + l * block.inputs * KERNEL,
-                       block.inputs * KERNEL * sizeof(float));
+            for (size_t l = 0; l < outputs_here; ++l)
+                memcpy(diff_weights + ((k + l) * inputs + c) * KERNEL, kernels + l * inputs_here * KERNEL,
+                       inputs_here * KERNEL * sizeof(float));
         }
     }
 }
