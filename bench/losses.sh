@@ -47,7 +47,7 @@ results = []
 for (loss, samples, classes), time in ours.items():
     peer = theirs.get((loss, samples, classes))
     ratio = peer and round(peer / time, 2)
-    print(f"{loss:<16}{f'{samples} x {classes}':>12}{time:>12.1f}{peer or '-':>12}{ratio or '-':>8}")
+    print(f"{loss:<16}{f'{samples} x {classes}':>12}{time:>12.1f}{f'{peer:.1f}' if peer else '-':>12}{ratio or '-':>8}")
     results.append({"loss": loss, "samples": samples, "classes": classes, "retort_us": round(time, 2),
                     "pytorch_us": peer, "ratio": ratio})
 with open(path, "w") as file:

@@ -135,11 +135,11 @@ static inline double rt_batch_mean(const double *losses, size_t samples)
 }
 
 /* As rt_parallel_rows() over samples, but by the calling thread alone where logits [samples, classes] are so few that
- * waking the others would take longer than the work, some 2 ns a logit. */
+ * waking the others may take as long as the work, some 2 ns a logit. */
 static inline void rt_parallel_samples(size_t samples, size_t classes, void (*body)(void *context, size_t sample),
                                        void *context)
 {
-    const size_t worthwhile = 1 << 15;
+    const size_t worthwhile = 1 << 17;
     if (samples > 1 && samples >= worthwhile / classes) {
         rt_parallel_rows(samples, body, context);
         return;
