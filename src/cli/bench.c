@@ -6,6 +6,7 @@
 
 #include "base/cpu.h"
 #include "base/threads.h"
+#include "cli/bench_losses.h"
 #include "cli/command.h"
 #include "report/table.h"
 #include "train/rehearsal.h"
@@ -185,6 +186,8 @@ static int measure(const struct arguments *arguments, const rt_recipe *recipe)
 
 static int run(int argc, char **argv)
 {
+    if (rt_bench_losses_wanted(argc, argv))
+        return rt_bench_losses(argc, argv);
     struct arguments arguments = {.steps = DEFAULT_STEPS};
     int code = parse(argc, argv, &arguments);
     if (code != RT_EXIT_OK)
@@ -209,6 +212,10 @@ const rt_command rt_command_bench = {
         "Medians over N steps (20) on whole batches, after 3 to warm up. `data` is the time that a step waits for\n"
         "the loader. --synthetic needs neither data nor weights: images are 3 x 32 x 32 of 100 classes, augmented by\n"
         "crop and flip, and of the recipe only `student` and `loss` are required. --json prints one object to\n"
-        "stdout, with the implementation of each layer.\n",
+        "stdout, with the implementation of each layer.\n"
+        "\n"
+        "  retort bench --losses [--threads N] [--json]\n"
+        "\n"
+        "times value and gradient of each loss alone, from 16 samples of 10 classes to 256 of 1000, in microseconds.\n",
     .run = run,
 };

@@ -109,6 +109,8 @@ typedef struct rt_network_recipe {
     size_t loss_count;
 } rt_network_recipe;
 
+enum { RT_CONVOLUTION_AUTO, RT_CONVOLUTION_DIRECT };
+
 typedef struct rt_recipe {
     const char *path;
     int64_t version; /* of the recipe format: 1 */
@@ -121,6 +123,7 @@ typedef struct rt_recipe {
     bool baseline; /* also train the student alone, with cross-entropy, same schedule and seed */
     int64_t seed;
     int64_t threads; /* 0: one for each CPU */
+    int convolution; /* RT_CONVOLUTION_... */
     void *owner;     /* all memory behind the pointers above */
 } rt_recipe;
 

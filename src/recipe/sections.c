@@ -4,6 +4,8 @@
 /* Integers that a double holds exactly, so that the tables' ranges are exact. */
 #define LARGEST 9007199254740992.0
 
+static const char *const convolutions[] = {"auto", "direct", NULL};
+
 const rt_param rt_recipe_params_top[] = {
     {"retort", "version of the recipe format", RT_PARAM_INT, offsetof(rt_recipe, version), 1.0, 1.0, 1.0, NULL, NULL,
      true},
@@ -11,6 +13,9 @@ const rt_param rt_recipe_params_top[] = {
             "also train the student alone, on cross-entropy with the same schedule and seed"),
     RT_INT(rt_recipe, seed, 0, 0, LARGEST, "seed of all randomness"),
     RT_INT(rt_recipe, threads, 0, 0, 1024, "compute threads; 0 for one for each CPU"),
+    RT_ENUM(rt_recipe, convolution, RT_CONVOLUTION_AUTO, convolutions,
+            "how 3x3 convolutions are computed: Winograd's algorithm where it is faster, or always directly, which is "
+            "slower and rounds less"),
     RT_PARAM_END,
 };
 

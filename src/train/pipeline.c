@@ -200,6 +200,7 @@ static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
 rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *recipe, rt_error *err)
 {
     *pipeline = (rt_pipeline){.engine = engine, .recipe = recipe};
+    rt_engine_convolve_directly(engine, recipe->convolution == RT_CONVOLUTION_DIRECT);
     rt_status status = open_all(pipeline, err);
     if (status != RT_OK)
         rt_pipeline_close(pipeline);

@@ -85,6 +85,7 @@ rt_status rt_rehearsal_open(rt_rehearsal *rehearsal, rt_engine *engine, const rt
                             rt_error *err)
 {
     *rehearsal = (rt_rehearsal){0};
+    rt_engine_convolve_directly(engine, recipe->convolution == RT_CONVOLUTION_DIRECT);
     rt_status status = open_all(rehearsal, engine, recipe, synthetic, err);
     if (status != RT_OK)
         rt_rehearsal_close(rehearsal);
