@@ -79,9 +79,9 @@ static int print_json(const struct findings *f)
                   (json_int_t)f->count.present, "damaged", (json_int_t)f->count.damaged, "bytes",
                   (json_int_t)f->file->size, "disk_bytes", (json_int_t)f->count.disk_bytes, "ingredients", ingredients);
     if (f->audited)
-        json_object_set_new(object, "computed_again",
-                            json_pack("{s:I, s:I}", "equal", (json_int_t)f->audit.equal, "different",
-                                      (json_int_t)f->audit.different));
+        json_object_set_new(
+            object, "computed_again",
+            json_pack("{s:I, s:I}", "equal", (json_int_t)f->audit.equal, "different", (json_int_t)f->audit.different));
     int failed = !object || json_dumpf(object, stdout, JSON_INDENT(1)) != 0;
     json_decref(object);
     putchar('\n');
@@ -171,12 +171,14 @@ static int run(int argc, char **argv)
 
 const rt_command rt_command_memo = {
     .name = "memo",
-    .usage = "memo info FILE [--json] | memo verify FILE [RECIPE [key.sub=value ...] | RUN_FOLDER] [--sample N] [--json]",
+    .usage =
+        "memo info FILE [--json] | memo verify FILE [RECIPE [key.sub=value ...] | RUN_FOLDER] [--sample N] [--json]",
     .summary = "look into a file of teacher logits, or check it",
-    .details = "A teacher in evaluation mode says the same of the same image each time, so that `retort train` keeps its\n"
-               "logits for all later runs (`teacher.memo` in a recipe). `info` prints whose logits a file holds and how\n"
-               "full it is. `verify` exits with 1 where an entry does not match its checksum; with the recipe, or the\n"
-               "folder of a run that trained its teacher, it computes N entries (256) again, and each must have the\n"
-               "same bits. Files may be deleted at any time when no run uses them.\n",
+    .details =
+        "A teacher in evaluation mode says the same of the same image each time, so that `retort train` keeps its\n"
+        "logits for all later runs (`teacher.memo` in a recipe). `info` prints whose logits a file holds and how\n"
+        "full it is. `verify` exits with 1 where an entry does not match its checksum; with the recipe, or the\n"
+        "folder of a run that trained its teacher, it computes N entries (256) again, and each must have the\n"
+        "same bits. Files may be deleted at any time when no run uses them.\n",
     .run = run,
 };

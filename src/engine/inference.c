@@ -8,7 +8,7 @@
 struct rt_inference {
     const rt_graph *graph;
     size_t micro_batch, image_floats, classes;
-    rt_plan *plan;   /* micro_batch images, the only size there is */
+    rt_plan *plan;      /* micro_batch images, the only size there is */
     uint32_t *in_order; /* [micro_batch]: 0, 1, 2, ... */
     float *gathered; /* [micro_batch, height, width, channels]: images that do not lie side by side, or are too few */
 };

@@ -41,7 +41,8 @@ const rt_param rt_recipe_params_crop[] = {
 
 #define NETWORK_PARAMS                                                                                                 \
     RT_REQUIRED_STRING(rt_network_recipe, model, "name of the network"),                                               \
-        RT_STRING(rt_network_recipe, weights, NULL, "file to take the weights from, relative to the working directory")
+        RT_STRING(rt_network_recipe, weights, NULL,                                                                    \
+                  "file to take the weights from, relative to the working directory")
 
 const rt_param rt_recipe_params_student[] = {
     NETWORK_PARAMS,

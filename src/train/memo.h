@@ -10,9 +10,9 @@
  * many images of one: (2 pad + 1)^2 x 2, 162 for pad 4. The key (memo_key.h) makes sure that it is the same function.
  *
  * Any number of processes may read and write one file at once, without locks: whoever writes an entry writes the same
- * bytes as anybody else. An entry is written with its checksum in one piece, and one that is torn (by a kill, a crash, a
- * disk that was full, or because somebody is just writing it) does not match it: it is computed again. So a file can be
- * incomplete or damaged, but no logits that come out of it are wrong. */
+ * bytes as anybody else. An entry is written with its checksum in one piece, and one that is torn (by a kill, a crash,
+ * a disk that was full, or because somebody is just writing it) does not match it: it is computed again. So a file can
+ * be incomplete or damaged, but no logits that come out of it are wrong. */
 #ifndef RETORT_TRAIN_MEMO_H
 #define RETORT_TRAIN_MEMO_H
 

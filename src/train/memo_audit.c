@@ -39,7 +39,8 @@ rt_status rt_memo_audit_recipe(const char *path, const char *const *overrides, s
     if (!teacher->present)
         return rt_fail(err, RT_ERROR_USAGE, "recipe '%s' has no teacher", path);
     if (teacher->train_present && !folder)
-        return rt_fail(err, RT_ERROR_USAGE, "recipe '%s' trains its teacher; name the folder of the run that did", path);
+        return rt_fail(err, RT_ERROR_USAGE, "recipe '%s' trains its teacher; name the folder of the run that did",
+                       path);
     *weights = teacher->train_present ? rt_path_join(path, "teacher/last.safetensors") : strdup(teacher->weights);
     return *weights ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for a file name");
 }

@@ -1,10 +1,10 @@
 /* Whether there is a memo, and where: what `teacher.memo` of a recipe comes to.
  *
  *     off       none
- *     auto      FOLDER/MODEL-DIGEST.memo, where FOLDER is $XDG_CACHE_HOME/retort or ~/.cache/retort and DIGEST is of the
- *               whole key, so that runs of the same teacher on the same data find each other's and no others. None where
- *               the whole file would be larger than RT_MEMO_LARGEST_AUTO or than half of what is free on its disk.
- *     x.memo    that file, whatever its size
+ *     auto      FOLDER/MODEL-DIGEST.memo, where FOLDER is $XDG_CACHE_HOME/retort or ~/.cache/retort and DIGEST is of
+ * the whole key, so that runs of the same teacher on the same data find each other's and no others. None where the
+ * whole file would be larger than RT_MEMO_LARGEST_AUTO or than half of what is free on its disk. x.memo    that file,
+ * whatever its size
  *
  * Whatever the mode, there is none without a finite number of variants, or where the engine's logits depend on an
  * image's place in its batch; for a file that was named this is an error. */

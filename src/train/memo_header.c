@@ -59,8 +59,8 @@ static bool read_values(json_t *header, rt_memo_key *key)
                          .classes = (uint64_t)classes,
                          .precision = fp16 ? RT_MEMO_FP16 : RT_MEMO_FP32};
     for (int i = 0; i < RT_MEMO_INGREDIENTS; ++i) {
-        const char *value = json_string_value(
-            json_object_get(ingredients, rt_memo_ingredient_name((rt_memo_ingredient)i)));
+        const char *value =
+            json_string_value(json_object_get(ingredients, rt_memo_ingredient_name((rt_memo_ingredient)i)));
         if (!value || strlen(value) >= RT_MEMO_VALUE_CAPACITY)
             return false;
         strcpy(key->values[i], value);

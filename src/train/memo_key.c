@@ -50,8 +50,8 @@ static rt_status describe_teacher(const rt_network *network, rt_memo_key *key, r
     free(options);
     const rt_parameters *parameters = network->parameters;
     XXH128_hash_t values = XXH3_128bits(parameters->values, network->graph->trained_floats * sizeof(float));
-    XXH128_hash_t all =
-        XXH3_128bits_withSeed(parameters->buffers, network->graph->buffer_floats * sizeof(float), values.low64 ^ values.high64);
+    XXH128_hash_t all = XXH3_128bits_withSeed(parameters->buffers, network->graph->buffer_floats * sizeof(float),
+                                              values.low64 ^ values.high64);
     write_hash(key->values[RT_MEMO_WEIGHTS], RT_MEMO_VALUE_CAPACITY, "", all);
     return RT_OK;
 }
@@ -62,9 +62,8 @@ static void describe_data(const rt_run_data *data, rt_memo_key *key)
     char shape[128];
     snprintf(shape, sizeof shape, "%zu of %zu x %zu x %zu, ", images->count, images->height, images->width,
              images->channels);
-    write_hash(
-        key->values[RT_MEMO_IMAGES], RT_MEMO_VALUE_CAPACITY, shape,
-        XXH3_128bits(images->pixels, images->count * images->height * images->width * images->channels));
+    write_hash(key->values[RT_MEMO_IMAGES], RT_MEMO_VALUE_CAPACITY, shape,
+               XXH3_128bits(images->pixels, images->count * images->height * images->width * images->channels));
     const rt_normalization *n = &data->normalization;
     char *text = key->values[RT_MEMO_NORMALIZATION];
     size_t used = 0;
@@ -74,7 +73,8 @@ static void describe_data(const rt_run_data *data, rt_memo_key *key)
                                      (double)n->mean[c], (double)n->std[c]);
     } else {
         XXH128_hash_t mean = XXH3_128bits(n->mean, n->channels * sizeof(float));
-        write_hash(text, RT_MEMO_VALUE_CAPACITY, "", XXH3_128bits_withSeed(n->std, n->channels * sizeof(float), mean.low64));
+        write_hash(text, RT_MEMO_VALUE_CAPACITY, "",
+                   XXH3_128bits_withSeed(n->std, n->channels * sizeof(float), mean.low64));
     }
     /* Flips are numbered whether the recipe draws them or not. */
     snprintf(key->values[RT_MEMO_AUGMENTATION], RT_MEMO_VALUE_CAPACITY, "crop pad %zu, flip", data->augment.crop_pad);
@@ -128,19 +128,20 @@ rt_status rt_memo_key_compare(const rt_memo_key *theirs, const rt_memo_key *ours
         if (first < 0)
             first = i;
         else
-            used += (size_t)snprintf(others + used, sizeof others - used, "%s%s", used ? ", " : "; so do: ",
-                                     rt_memo_ingredient_name((rt_memo_ingredient)i));
+            used += (size_t)snprintf(others + used, sizeof others - used, "%s%s",
+                                     used ? ", " : "; so do: ", rt_memo_ingredient_name((rt_memo_ingredient)i));
     }
     rt_quote there, here;
     const char *advice = "move the file away, or name another";
     if (first >= 0)
-        return rt_fail(err, RT_ERROR_USAGE, "memo '%s' is of other logits: %s differs: '%s' there, '%s' here%s; %s", path,
-                       rt_memo_ingredient_name((rt_memo_ingredient)first),
+        return rt_fail(err, RT_ERROR_USAGE, "memo '%s' is of other logits: %s differs: '%s' there, '%s' here%s; %s",
+                       path, rt_memo_ingredient_name((rt_memo_ingredient)first),
                        rt_quote_text(&there, theirs->values[first], strlen(theirs->values[first])),
                        rt_quote_text(&here, ours->values[first], strlen(ours->values[first])), others, advice);
     if (theirs->precision != ours->precision)
         return rt_fail(err, RT_ERROR_USAGE, "memo '%s' is of other logits: precision differs: %s there, %s here; %s",
-                       path, rt_memo_precision_name(theirs->precision), rt_memo_precision_name(ours->precision), advice);
+                       path, rt_memo_precision_name(theirs->precision), rt_memo_precision_name(ours->precision),
+                       advice);
     if (theirs->samples != ours->samples || theirs->variants != ours->variants || theirs->classes != ours->classes)
         return rt_fail(err, RT_ERROR_USAGE,
                        "memo '%s' is of other logits: %" PRIu64 " images x %" PRIu64 " variants x %" PRIu64

@@ -153,8 +153,8 @@ static rt_status get_teacher(rt_pipeline *pipeline, const rt_loss_recipe *defaul
 }
 
 static rt_status run_student(rt_pipeline *pipeline, const char *role, const char *label, const char *folder,
-                             const rt_loss_recipe *losses, size_t loss_count, rt_teacher *teacher,
-                             rt_outcome *outcome, rt_error *err)
+                             const rt_loss_recipe *losses, size_t loss_count, rt_teacher *teacher, rt_outcome *outcome,
+                             rt_error *err)
 {
     const rt_recipe *recipe = pipeline->recipe;
     const struct job job = {.role = role,

@@ -57,8 +57,8 @@ static rt_status choose_memo(const rt_network *network, rt_inference *inference,
         *key = (rt_memo_key){0};
         return rt_memo_choose(recipe->memo, key, true, choice, err);
     }
-    RT_TRY(rt_memo_key_make(network, inference, data, (rt_memo_precision)recipe->memo_precision, key, &independent,
-                            err));
+    RT_TRY(
+        rt_memo_key_make(network, inference, data, (rt_memo_precision)recipe->memo_precision, key, &independent, err));
     return rt_memo_choose(recipe->memo, key, independent, choice, err);
 }
 
@@ -174,9 +174,9 @@ void rt_teacher_count_words(const rt_teacher *teacher, const rt_teacher_counts *
     char damaged[64] = "";
     if (counts->damaged > 0)
         snprintf(damaged, sizeof damaged, ", %" PRIu64 " of them for entries that were damaged", counts->damaged);
-    snprintf(words, RT_TEACHER_WORDS, "teacher's logits: %" PRIu64 " from the memo, %" PRIu64 " computed%s, %" PRIu64
-             " kept%s%s", counts->hits, counts->misses, damaged, counts->kept, reason ? "; the memo takes no more: " : "",
-             reason ? reason : "");
+    snprintf(words, RT_TEACHER_WORDS,
+             "teacher's logits: %" PRIu64 " from the memo, %" PRIu64 " computed%s, %" PRIu64 " kept%s%s", counts->hits,
+             counts->misses, damaged, counts->kept, reason ? "; the memo takes no more: " : "", reason ? reason : "");
 }
 
 const char *rt_teacher_memo_words(const rt_teacher *teacher)

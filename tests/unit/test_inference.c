@@ -98,8 +98,7 @@ static void numbers_do_not_matter(void **state)
         assert_int_equal(rt_inference_run_some(inference, images, places, count, other, NULL), RT_OK);
         for (size_t i = 0; i < IMAGES; ++i)
             for (size_t c = 0; c < CLASSES; ++c)
-                assert_true(other[i * CLASSES + c] ==
-                            ((i + 1) % stride == 0 ? logits[i * CLASSES + c] : 0.0f));
+                assert_true(other[i * CLASSES + c] == ((i + 1) % stride == 0 ? logits[i * CLASSES + c] : 0.0f));
     }
     rt_inference_free(inference);
     rt_network_free(network);

@@ -490,18 +490,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_file)
     const struct CMUnitTest tests[] = {
-        TEST(entries_come_back_to_the_bit),
-        TEST(files_are_sparse_and_walked_over_their_holes),
-        TEST(other_logits_are_refused_by_name),
-        TEST(damage_is_found_and_mended),
-        TEST(files_that_are_no_memos_are_refused),
-        TEST(sizes_that_no_file_has_are_refused),
-        TEST(files_for_reading_are_read),
-        TEST(writers_do_not_disturb_each_other),
-        TEST(kills_leave_only_right_entries),
-        TEST(full_disks_end_the_writing_alone),
-        TEST(halves_round_to_the_nearest),
-        TEST(fp16_is_off_by_at_most_its_bound),
+        TEST(entries_come_back_to_the_bit),        TEST(files_are_sparse_and_walked_over_their_holes),
+        TEST(other_logits_are_refused_by_name),    TEST(damage_is_found_and_mended),
+        TEST(files_that_are_no_memos_are_refused), TEST(sizes_that_no_file_has_are_refused),
+        TEST(files_for_reading_are_read),          TEST(writers_do_not_disturb_each_other),
+        TEST(kills_leave_only_right_entries),      TEST(full_disks_end_the_writing_alone),
+        TEST(halves_round_to_the_nearest),         TEST(fp16_is_off_by_at_most_its_bound),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
