@@ -162,6 +162,20 @@ rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t 
     return status;
 }
 
+rt_status rt_recipe_load_strictly(const char *path, const char *const *overrides, size_t override_count,
+                                  rt_recipe **recipe, rt_error *err)
+{
+    rt_diagnostics diagnostics = {0};
+    rt_status status = rt_recipe_load(path, overrides, override_count, RT_RECIPE_TRAIN, recipe, &diagnostics);
+    const rt_diagnostic *first = diagnostics.count ? &diagnostics.items[0] : NULL;
+    if (status != RT_OK && first && first->mark.line > 0)
+        rt_fail(err, status, "%s:%d:%d: %s", first->mark.source, first->mark.line, first->mark.column, first->message);
+    else if (status != RT_OK)
+        rt_fail(err, status, "%s", first ? first->message : "no memory for a recipe");
+    rt_diagnostics_free(&diagnostics);
+    return status;
+}
+
 void rt_recipe_free(rt_recipe *recipe)
 {
     if (recipe)

@@ -170,7 +170,11 @@ typedef enum rt_recipe_use {
 rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t override_count, rt_recipe_use use,
                          rt_recipe **recipe, rt_diagnostics *diagnostics);
 
-/* The same for a text in memory; `source` names it in messages. */
+/* For training, where one mistake is enough to give up: the first of them becomes the error, with its place. */
+rt_status rt_recipe_load_strictly(const char *path, const char *const *overrides, size_t override_count,
+                                  rt_recipe **recipe, rt_error *err);
+
+/* rt_recipe_load() for a text in memory; `source` names it in messages. */
 rt_status rt_recipe_parse(const char *source, const char *text, size_t size, const char *const *overrides,
                           size_t override_count, rt_recipe_use use, rt_recipe **recipe, rt_diagnostics *diagnostics);
 void rt_recipe_free(rt_recipe *recipe); /* accepts NULL */

@@ -8,20 +8,6 @@
 #include "datasets/augment.h"
 #include "train/pretrained.h"
 
-static rt_status load_recipe(const char *path, const char *const *overrides, size_t override_count, rt_recipe **recipe,
-                             rt_error *err)
-{
-    rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_load(path, overrides, override_count, RT_RECIPE_TRAIN, recipe, &diagnostics);
-    const rt_diagnostic *first = diagnostics.count ? &diagnostics.items[0] : NULL;
-    if (status != RT_OK && first && first->mark.line > 0)
-        rt_fail(err, status, "%s:%d:%d: %s", first->mark.source, first->mark.line, first->mark.column, first->message);
-    else if (status != RT_OK)
-        rt_fail(err, status, "%s", first ? first->message : "no memory for a recipe");
-    rt_diagnostics_free(&diagnostics);
-    return status;
-}
-
 rt_status rt_memo_audit_recipe(const char *path, const char *const *overrides, size_t override_count,
                                rt_recipe **recipe, char **weights, rt_error *err)
 {
@@ -30,7 +16,7 @@ rt_status rt_memo_audit_recipe(const char *path, const char *const *overrides, s
     char *file = folder ? rt_path_join(path, "recipe.yaml") : strdup(path);
     *recipe = NULL;
     *weights = NULL;
-    rt_status status = file ? load_recipe(file, overrides, override_count, recipe, err)
+    rt_status status = file ? rt_recipe_load_strictly(file, overrides, override_count, recipe, err)
                             : rt_fail(err, RT_ERROR_MEMORY, "no memory for a file name");
     free(file);
     if (status != RT_OK)
