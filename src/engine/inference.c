@@ -39,7 +39,6 @@ size_t rt_inference_micro_batch(const rt_graph *graph)
         images *= 2;
     return images;
 }
-}
 
 rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t micro_batch,
                            rt_inference **inference, rt_error *err)

@@ -28,9 +28,9 @@ enum { FEWEST_CHANNELS = 8 };
 static bool fits(const rt_kernel *kernel)
 {
     const rt_window *w = &kernel->node->window;
-    return !kernel->engine->direct_convolutions && w->kernel == 3 && w->stride == 1 && w->padding == 1 &&
-           w->dilation == 1 && w->groups == 1 && rt_kernel_source(kernel, 0).channels >= FEWEST_CHANNELS &&
-           kernel->node->shape.channels >= FEWEST_CHANNELS;
+    return w->kernel == 3 && w->stride == 1 && w->padding == 1 && w->dilation == 1 && w->groups == 1 &&
+           rt_kernel_source(kernel, 0).channels >= FEWEST_CHANNELS && kernel->node->shape.channels >= FEWEST_CHANNELS &&
+           !kernel->engine->direct_convolutions;
 }
 
 /* Tiles of a block. Few channels: as many as keep the block in the second cache. Many: the weights outgrow it, and
