@@ -48,6 +48,7 @@ double rt_random_uniform(const rt_key *key, uint32_t draw)
 void rt_random_normal(const rt_key *key, double *values, size_t count)
 {
     const double two_pi = 6.283185307179586;
+#pragma omp parallel for schedule(static) if (count > 4096)
     for (size_t i = 0; i < count; i += 2) {
         uint32_t words[4];
         rt_random_block(key, (uint32_t)(i / 2), words);

@@ -62,7 +62,7 @@ typedef struct rt_winograd {
     size_t block; /* tiles that are taken through the stages together */
 } rt_winograd;
 
-/* A thread's share of a weight gradient: some tiles, and outputs from a multiple of lanes on. */
+/* A thread's share: some tiles, and some outputs, from a multiple of two vectors on (of one in a weight gradient). */
 typedef struct rt_winograd_part {
     size_t first_tile, last_tile, first_output, last_output;
 } rt_winograd_part;
@@ -82,10 +82,9 @@ typedef struct rt_winograd_code {
     /* Floats of one thread's scratch memory for convolve(). */
     size_t (*convolve_floats)(const rt_winograd *shape);
 
-    /* Tiles [first, last) of rt_winograd_tiles(). `sums` [2, outputs] gets the writing's two sums added; NULL if
-     * plain. */
+    /* `sums` [2, outputs] gets the two sums of the writing added; NULL if plain. */
     void (*convolve)(const rt_winograd *shape, const rt_winograd_source *src, const float *transformed,
-                     const rt_winograd_target *dst, size_t first, size_t last, float *scratch, double *sums);
+                     const rt_winograd_target *dst, rt_winograd_part part, float *scratch, double *sums);
 
     /* Floats of one thread's scratch memory for correlate(), and of its `product`. */
     size_t (*correlate_floats)(const rt_winograd *shape);

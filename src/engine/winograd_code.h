@@ -11,8 +11,8 @@ void RT_OF_LANES(rt_winograd_transform_weights_)(size_t inputs, size_t outputs, 
 
 size_t RT_OF_LANES(rt_winograd_convolve_floats_)(const rt_winograd *shape);
 void RT_OF_LANES(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winograd_source *src,
-                                        const float *transformed, const rt_winograd_target *dst, size_t first,
-                                        size_t last, float *scratch, double *sums);
+                                        const float *transformed, const rt_winograd_target *dst, rt_winograd_part part,
+                                        float *scratch, double *sums);
 
 size_t RT_OF_LANES(rt_winograd_correlate_floats_)(const rt_winograd *shape);
 size_t RT_OF_LANES(rt_winograd_product_floats_)(size_t inputs, size_t outputs);
@@ -28,8 +28,8 @@ void RT_OF_LANES(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_
 
 /* Cells [tiles, vectors of outputs] to outputs. `block_sums` is scratch of write_floats() floats. */
 size_t RT_OF_LANES(rt_winograd_write_floats_)(const rt_winograd *shape);
-void RT_OF_LANES(rt_winograd_write_)(const rt_winograd *shape, const rt_winograd_target *dst, size_t first,
-                                     size_t count, const float *cells, float *block_sums, double *sums);
+void RT_OF_LANES(rt_winograd_write_)(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_part part,
+                                     const float *cells, float *block_sums, double *sums);
 
 extern const rt_winograd_code RT_OF_LANES(rt_winograd_code_);
 

@@ -46,11 +46,11 @@ RT_INLINE void multiply_tiles(const size_t rows, const size_t vectors, const flo
 MULTIPLY_PANEL(1)
 MULTIPLY_PANEL(2)
 
-/* product [tiles, outputs] = source [tiles, inputs] times weights, for one frequency of cells. */
-static void multiply_frequency(const rt_winograd *shape, size_t tiles, const float *source, const float *weights,
+/* product [tiles, outputs] = source [tiles, inputs] times weights, for one frequency of cells and whole panels. */
+static void multiply_frequency(size_t inputs, size_t outputs, size_t tiles, const float *source, const float *weights,
                                float *product)
 {
-    const size_t inputs = shape->inputs, vectors = vectors_of(shape->outputs);
+    const size_t vectors = vectors_of(outputs);
     const size_t source_row = vectors_of(inputs) * CELL, product_row = vectors * CELL;
     size_t v = 0;
     for (; v + 2 <= vectors; v += 2, weights += inputs * 2 * RT_LANES)
@@ -110,18 +110,22 @@ size_t RT_OF_LANES(rt_winograd_convolve_floats_)(const rt_winograd *shape)
 }
 
 void RT_OF_LANES(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winograd_source *src,
-                                        const float *transformed, const rt_winograd_target *dst, size_t first,
-                                        size_t last, float *scratch, double *sums)
+                                        const float *transformed, const rt_winograd_target *dst, rt_winograd_part part,
+                                        float *scratch, double *sums)
 {
-    const size_t inputs = vectors_of(shape->inputs), outputs = vectors_of(shape->outputs);
-    float *sources = scratch, *products = sources + shape->block * inputs * CELL;
-    float *block_sums = products + shape->block * outputs * CELL;
-    for (size_t start = first; start < last; start += shape->block) {
-        const size_t count = last - start < shape->block ? last - start : shape->block;
+    const size_t outputs = part.last_output - part.first_output;
+    const size_t plane = shape->inputs * vectors_of(shape->outputs) * RT_LANES;
+    float *sources = scratch, *products = sources + shape->block * vectors_of(shape->inputs) * CELL;
+    float *block_sums = products + shape->block * vectors_of(shape->outputs) * CELL;
+    transformed += part.first_output * shape->inputs;
+    for (size_t start = part.first_tile; start < part.last_tile; start += shape->block) {
+        const size_t left = part.last_tile - start, count = left < shape->block ? left : shape->block;
         RT_OF_LANES(rt_winograd_read_)(shape, src, start, count, sources);
         for (size_t f = 0; f < RT_WINOGRAD_FREQUENCIES; ++f)
-            multiply_frequency(shape, count, sources + f * RT_LANES,
-                               transformed + f * shape->inputs * outputs * RT_LANES, products + f * RT_LANES);
-        RT_OF_LANES(rt_winograd_write_)(shape, dst, start, count, products, block_sums, sums);
+            multiply_frequency(shape->inputs, outputs, count, sources + f * RT_LANES, transformed + f * plane,
+                               products + f * RT_LANES);
+        RT_OF_LANES(rt_winograd_write_)
+        (shape, dst, (rt_winograd_part){start, start + count, part.first_output, part.last_output}, products,
+         block_sums, sums);
     }
 }

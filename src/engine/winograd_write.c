@@ -71,13 +71,13 @@ RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *ds
 }
 
 #define WRITE_TILES(writing)                                                                                           \
-    static void write_tiles_##writing(const rt_winograd *shape, const rt_winograd_target *dst, size_t first,           \
-                                      size_t count, const float *cell, float *sums)                                    \
+    static void write_tiles_##writing(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_part part,  \
+                                      const float *cell, float *sums)                                                  \
     {                                                                                                                  \
         const size_t channels = shape->outputs, stride = vectors_of(channels) * RT_LANES;                              \
-        for (size_t t = 0; t < count; ++t) {                                                                           \
-            const tile at = tile_at(shape, first + t);                                                                 \
-            for (size_t c = 0; c < channels; c += RT_LANES, cell += CELL) {                                            \
+        for (size_t t = part.first_tile; t < part.last_tile; ++t) {                                                    \
+            const tile at = tile_at(shape, t);                                                                         \
+            for (size_t c = part.first_output; c < part.last_output; c += RT_LANES, cell += CELL) {                    \
                 if (c + RT_LANES <= channels)                                                                          \
                     write_tile(shape, dst, writing, at, c, true, cell, sums, stride);                                  \
                 else                                                                                                   \
@@ -90,26 +90,28 @@ WRITE_TILES(RT_WRITE_MOMENTS)
 WRITE_TILES(RT_WRITE_PRODUCTS)
 
 /* Float32 sums of y^2 would cancel; they are taken about a value that the channel has, and corrected in float64. */
-static void take_pivots(const rt_winograd *shape, const rt_winograd_target *dst, size_t first, const float *cells,
-                        float *pivots)
+static void take_pivots(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_part part,
+                        const float *cells, float *pivots)
 {
-    const tile at = tile_at(shape, first);
-    write_tiles_RT_WRITE_PLAIN(shape, dst, first, 1, cells, NULL);
-    memcpy(pivots, dst->values + (at.first_pixel + at.row * shape->width + at.column) * shape->outputs,
-           shape->outputs * sizeof *pivots);
+    const tile at = tile_at(shape, part.first_tile);
+    part.last_tile = part.first_tile + 1;
+    write_tiles_RT_WRITE_PLAIN(shape, dst, part, cells, NULL);
+    memcpy(pivots + part.first_output,
+           dst->values + (at.first_pixel + at.row * shape->width + at.column) * shape->outputs + part.first_output,
+           (part.last_output - part.first_output) * sizeof *pivots);
 }
 
-static void write_moments(const rt_winograd *shape, const rt_winograd_target *dst, size_t first, size_t count,
+static void write_moments(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_part part,
                           const float *cells, float *block_sums, double *sums)
 {
     const float *sum = block_sums, *square = sum + vectors_of(shape->outputs) * RT_LANES;
     float *pivot = block_sums + 2 * vectors_of(shape->outputs) * RT_LANES;
     double pixels = 0.0;
-    take_pivots(shape, dst, first, cells, pivot);
-    write_tiles_RT_WRITE_MOMENTS(shape, dst, first, count, cells, block_sums);
-    for (size_t t = 0; t < count; ++t)
-        pixels += (double)tile_pixels(shape, tile_at(shape, first + t));
-    for (size_t k = 0; k < shape->outputs; ++k) {
+    take_pivots(shape, dst, part, cells, pivot);
+    write_tiles_RT_WRITE_MOMENTS(shape, dst, part, cells, block_sums);
+    for (size_t t = part.first_tile; t < part.last_tile; ++t)
+        pixels += (double)tile_pixels(shape, tile_at(shape, t));
+    for (size_t k = part.first_output; k < part.last_output; ++k) {
         const double about = (double)pivot[k];
         sums[k] += (double)sum[k] + pixels * about;
         sums[shape->outputs + k] += (double)square[k] + about * (2.0 * (double)sum[k] + pixels * about);
@@ -121,21 +123,21 @@ size_t RT_OF_LANES(rt_winograd_write_floats_)(const rt_winograd *shape)
     return 3 * vectors_of(shape->outputs) * RT_LANES;
 }
 
-void RT_OF_LANES(rt_winograd_write_)(const rt_winograd *shape, const rt_winograd_target *dst, size_t first,
-                                     size_t count, const float *cells, float *block_sums, double *sums)
+void RT_OF_LANES(rt_winograd_write_)(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_part part,
+                                     const float *cells, float *block_sums, double *sums)
 {
     const size_t stride = vectors_of(shape->outputs) * RT_LANES;
     if (dst->writing == RT_WRITE_PLAIN) {
-        write_tiles_RT_WRITE_PLAIN(shape, dst, first, count, cells, NULL);
+        write_tiles_RT_WRITE_PLAIN(shape, dst, part, cells, NULL);
         return;
     }
     memset(block_sums, 0, 2 * stride * sizeof *block_sums);
     if (dst->writing == RT_WRITE_MOMENTS) {
-        write_moments(shape, dst, first, count, cells, block_sums, sums);
+        write_moments(shape, dst, part, cells, block_sums, sums);
         return;
     }
-    write_tiles_RT_WRITE_PRODUCTS(shape, dst, first, count, cells, block_sums);
+    write_tiles_RT_WRITE_PRODUCTS(shape, dst, part, cells, block_sums);
     for (size_t s = 0; s < 2; ++s)
-        for (size_t k = 0; k < shape->outputs; ++k)
+        for (size_t k = part.first_output; k < part.last_output; ++k)
             sums[s * shape->outputs + k] += (double)block_sums[s * stride + k];
 }

@@ -57,6 +57,7 @@ static rt_status fill_normal(float *values, size_t count, const rt_key *key, dou
     if (!normal)
         return RT_ERROR_MEMORY;
     rt_random_normal(key, normal, count);
+#pragma omp parallel for schedule(static)
     for (size_t i = 0; i < count; ++i)
         values[i] = (float)(deviation * normal[i]);
     free(normal);

@@ -1,0 +1,134 @@
+#include "engine/winograd_team.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "graph/parameters.h"
+
+/* Tiles of a block. Few channels: as many as keep the block in the second cache. Many: the weights outgrow it, and each
+ * block reads them all again. */
+static size_t block_of(size_t inputs, size_t outputs, rt_winograd_task task)
+{
+    const size_t weights = inputs * outputs;
+    if (task == RT_TEAM_CORRELATES)
+        return weights <= 128 * 128 ? 48 : 128;
+    return weights <= 16 * 16 ? 48 : weights <= 64 * 64 ? 24 : weights <= 128 * 128 ? 32 : 96;
+}
+
+/* Products of a weight gradient are added up over threads, which costs as much as they are large; weights of a
+ * convolution are read again for each block. */
+static bool splits_outputs(const rt_winograd_team *team, rt_winograd_task task)
+{
+    const size_t weights = team->shape.inputs * team->shape.outputs;
+    const size_t largest = task == RT_TEAM_CORRELATES ? 128 * 128 : 256 * 256;
+    return weights > largest && team->shape.outputs >= 2 * team->threads * team->code->lanes;
+}
+
+static size_t rounded_up(size_t value, size_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *code, rt_winograd shape, size_t batch,
+                                rt_winograd_task task, rt_error *err)
+{
+    *team = (rt_winograd_team){.code = code, .shape = shape, .threads = (size_t)rt_threads_count()};
+    team->tiles = batch * rt_winograd_tiles(&shape);
+    team->splits_outputs = splits_outputs(team, task);
+    const size_t share = team->splits_outputs ? team->tiles : (team->tiles + team->threads - 1) / team->threads;
+    const size_t block = block_of(shape.inputs, shape.outputs, task);
+    team->shape.block = block < share ? block : share;
+    const bool convolves = task == RT_TEAM_CONVOLVES;
+    team->weights_floats = rounded_up(convolves ? code->weights_floats(shape.inputs, shape.outputs)
+                                                : code->product_floats(shape.inputs, shape.outputs),
+                                      16);
+    team->thread_floats =
+        rounded_up(convolves ? code->convolve_floats(&team->shape) : code->correlate_floats(&team->shape), 16);
+    team->scratch_floats = team->threads * team->thread_floats;
+    if (!convolves)
+        team->scratch_floats += (team->splits_outputs ? 1 : team->threads) * team->weights_floats;
+    team->sums = rt_aligned_zeros(team->threads * 2 * shape.outputs * sizeof *team->sums);
+    return team->sums ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory to plan a convolution");
+}
+
+void rt_winograd_team_done(rt_winograd_team *team)
+{
+    free(team->sums);
+    team->sums = NULL;
+}
+
+/* Output parts begin at whole panels of two vectors. */
+static rt_winograd_part part_of(const rt_winograd_team *team, size_t thread)
+{
+    const size_t threads = team->threads, outputs = team->shape.outputs;
+    if (!team->splits_outputs)
+        return (rt_winograd_part){team->tiles * thread / threads, team->tiles * (thread + 1) / threads, 0, outputs};
+    const size_t panel = 2 * team->code->lanes, panels = outputs / panel;
+    const size_t first = panels * thread / threads * panel, last = panels * (thread + 1) / threads * panel;
+    return (rt_winograd_part){0, team->tiles, first, thread + 1 == threads ? outputs : last};
+}
+
+void rt_winograd_team_transform(const rt_winograd_team *team, const float *weights, bool turned, float *transformed)
+{
+    const size_t outputs = team->shape.outputs, lanes = team->code->lanes;
+#pragma omp parallel for schedule(static)
+    for (size_t first = 0; first < outputs; first += lanes)
+        team->code->transform_weights(team->shape.inputs, outputs, weights, turned, first,
+                                      first + lanes < outputs ? first + lanes : outputs, transformed);
+}
+
+/* The sum over threads of item k of `stride` ones. */
+static double sum_of(const rt_winograd_team *team, size_t stride, size_t k)
+{
+    double sum = 0.0;
+    for (size_t thread = 0; thread < team->threads; ++thread)
+        sum += team->sums[thread * stride + k];
+    return sum;
+}
+
+void rt_winograd_team_convolve(const rt_winograd_team *team, const rt_winograd_source *src, const float *transformed,
+                               const rt_winograd_target *dst, float *scratch, double *first, double *second)
+{
+    const size_t outputs = team->shape.outputs, stride = 2 * outputs;
+    if (dst->writing != RT_WRITE_PLAIN)
+        memset(team->sums, 0, team->threads * stride * sizeof *team->sums);
+#pragma omp parallel for schedule(static, 1)
+    for (size_t thread = 0; thread < team->threads; ++thread)
+        team->code->convolve(&team->shape, src, transformed, dst, part_of(team, thread),
+                             scratch + thread * team->thread_floats, team->sums + thread * stride);
+    for (size_t k = 0; k < outputs && dst->writing != RT_WRITE_PLAIN; ++k) {
+        first[k] = sum_of(team, stride, k);
+        second[k] = sum_of(team, stride, outputs + k);
+    }
+}
+
+void rt_winograd_team_correlate(const rt_winograd_team *team, const rt_winograd_source *src,
+                                const rt_winograd_source *diff_dst, float *scratch, float *diff_weights,
+                                float *diff_bias)
+{
+    const rt_winograd_code *code = team->code;
+    const size_t inputs = team->shape.inputs, outputs = team->shape.outputs;
+    float *products = scratch + team->threads * team->thread_floats;
+    memset(team->sums, 0, team->threads * outputs * sizeof *team->sums);
+#pragma omp parallel for schedule(static, 1)
+    for (size_t thread = 0; thread < team->threads; ++thread) {
+        const rt_winograd_part part = part_of(team, thread);
+        float *product = products + (team->splits_outputs ? code->product_floats(inputs, part.first_output)
+                                                          : thread * team->weights_floats);
+        code->correlate(&team->shape, src, diff_dst, part, scratch + thread * team->thread_floats, product,
+                        diff_bias ? team->sums + thread * outputs : NULL);
+        if (team->splits_outputs)
+            code->transform_product(inputs, part.last_output - part.first_output, product, 1, 0, 0, inputs,
+                                    diff_weights + part.first_output * inputs * 9);
+    }
+    if (!team->splits_outputs) {
+        enum { INPUTS = 4 };
+#pragma omp parallel for schedule(static)
+        for (size_t first = 0; first < inputs; first += INPUTS)
+            code->transform_product(inputs, outputs, products, team->threads, team->weights_floats, first,
+                                    first + INPUTS < inputs ? first + INPUTS : inputs, diff_weights);
+    }
+    for (size_t k = 0; diff_bias && k < outputs; ++k)
+        diff_bias[k] = (float)sum_of(team, outputs, k);
+}
