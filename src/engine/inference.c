@@ -90,6 +90,14 @@ rt_status rt_inference_run(rt_inference *inference, const float *images, size_t 
     return RT_OK;
 }
 
+void rt_inference_trace(rt_inference *inference, rt_trace *trace)
+{
+    rt_plan_trace(inference->whole, trace);
+    for (size_t i = 0; i < RESTS; ++i)
+        if (inference->rests[i])
+            rt_plan_trace(inference->rests[i], trace);
+}
+
 const rt_plan *rt_inference_plan(const rt_inference *inference)
 {
     return inference->whole;

@@ -21,6 +21,9 @@ rt_status rt_inference_run(rt_inference *inference, const float *images, size_t 
  * between 8 and 64. */
 size_t rt_inference_micro_batch(const rt_graph *graph);
 
+/* rt_plan_trace() for every plan that there is by now; open the trace for rt_inference_plan(). */
+void rt_inference_trace(rt_inference *inference, rt_trace *trace);
+
 /* The plan for whole micro-batches, for reports. */
 const rt_plan *rt_inference_plan(const rt_inference *inference);
 

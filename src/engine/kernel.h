@@ -71,6 +71,11 @@ struct rt_kernel_class {
 /* The class for a node: the first in the kind's row of kernel.c that fits. NULL when there is none. */
 const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel);
 
+/* The most classes that a kind of node has, and all those that fit a node, in the row's order: the first is the choice.
+ * `classes` has room for the most; returns how many there are. */
+enum { RT_KERNEL_CLASSES_A_KIND = 4 };
+size_t rt_kernel_fitting(const rt_kernel *kernel, const rt_kernel_class **classes);
+
 extern const rt_kernel_class rt_kernel_convolution, rt_kernel_batch_norm, rt_kernel_relu, rt_kernel_add, rt_kernel_pool,
     rt_kernel_global_average_pool, rt_kernel_linear, rt_kernel_flatten, rt_kernel_concat, rt_kernel_channel_slice,
     rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout;
