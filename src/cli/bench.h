@@ -42,10 +42,6 @@ void rt_bench_profile_close(rt_bench_profile *profile); /* accepts a zeroed stru
 
 rt_status rt_bench_print_kinds(const rt_bench_profile *profile, rt_error *err);
 rt_status rt_bench_print_nodes(const rt_bench_profile *profile, rt_error *err); /* the slowest ones */
-json_t *rt_bench_kinds_json(const rt_bench_profile *profile);
-
-/* A plan's nodes with the implementation of each; with milliseconds a step where `trace` is not NULL. `steps` is how
- * many the trace covers. */
-json_t *rt_bench_nodes_json(const rt_plan *plan, const rt_trace *trace, size_t steps);
+json_t *rt_bench_kinds_json(const rt_bench_profile *profile);                   /* NULL without memory */
 
 #endif

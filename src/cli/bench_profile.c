@@ -8,18 +8,27 @@
 
 enum { KIND_CAPACITY = 40, MOST_KINDS = 64, SLOWEST = 20 };
 
-/* Milliseconds a step, and operations a step, of all nodes of one kind. */
+/* What a node is asked to do in a step. */
+enum pass { FORWARD, BACKWARD, PACK };
+
+/* One pass of one node: milliseconds and operations a step. */
+struct cost {
+    const rt_kernel *kernel;
+    bool of_teacher;
+    enum pass pass;
+    double milliseconds, flops;
+};
+
+struct costs {
+    struct cost *items; /* owned */
+    size_t count;
+};
+
+/* The same of all nodes of one kind. */
 struct kind {
     char name[KIND_CAPACITY];
     size_t nodes;
     double teacher, forward, backward, packs, flops;
-};
-
-/* One pass of one node. */
-struct cost {
-    const rt_kernel *kernel;
-    const char *network, *pass, *implementation;
-    double milliseconds, flops;
 };
 
 rt_status rt_bench_profile_run(rt_rehearsal *rehearsal, size_t steps, rt_bench_profile *profile, rt_error *err)
@@ -76,6 +85,36 @@ static double backward_flops(const rt_kernel *kernel, const rt_trace *trace, siz
     return forward_flops(kernel, trace, steps) * (kernel->wants_diff_src ? 2.0 : 1.0);
 }
 
+static void add_network(struct costs *costs, const rt_plan *plan, const rt_trace *trace, size_t steps, bool of_teacher)
+{
+    const double each = 1e3 / (double)steps;
+    for (size_t i = 0; i < trace->count; ++i) {
+        const rt_kernel *kernel = rt_plan_kernel(plan, i);
+        const rt_node_trace *node = &trace->nodes[i];
+        if (!kernel->class)
+            continue;
+        costs->items[costs->count++] =
+            (struct cost){kernel, of_teacher, FORWARD, each * node->forward, forward_flops(kernel, trace, steps)};
+        if (node->backward > 0.0)
+            costs->items[costs->count++] = (struct cost){kernel, of_teacher, BACKWARD, each * node->backward,
+                                                         backward_flops(kernel, trace, steps)};
+        if (node->prepare > 0.0)
+            costs->items[costs->count++] = (struct cost){kernel, of_teacher, PACK, each * node->prepare, 0.0};
+    }
+}
+
+static rt_status gather(const rt_bench_profile *profile, struct costs *costs, rt_error *err)
+{
+    const rt_inference *teacher = profile->rehearsal->teacher_inference;
+    *costs = (struct costs){calloc(3 * (profile->student.count + profile->teacher.count), sizeof *costs->items), 0};
+    if (!costs->items)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory to sort layers by their time");
+    add_network(costs, profile->rehearsal->step.plan, &profile->student, profile->steps, false);
+    if (teacher)
+        add_network(costs, rt_inference_plan(teacher), &profile->teacher, profile->steps, true);
+    return RT_OK;
+}
+
 static struct kind *kind_of(const rt_kernel *kernel, struct kind *kinds, size_t *count)
 {
     char name[KIND_CAPACITY];
@@ -99,29 +138,20 @@ static int by_total(const void *a, const void *b)
     return (left < right) - (left > right);
 }
 
-static size_t gather_kinds(const rt_bench_profile *profile, struct kind kinds[MOST_KINDS])
+static size_t add_up_kinds(const struct costs *costs, struct kind kinds[MOST_KINDS])
 {
-    const rt_inference *teacher = profile->rehearsal->teacher_inference;
-    const rt_plan *plans[2] = {profile->rehearsal->step.plan, teacher ? rt_inference_plan(teacher) : NULL};
-    const rt_trace *traces[2] = {&profile->student, &profile->teacher};
-    const double each = 1e3 / (double)profile->steps;
     size_t count = 0;
     memset(kinds, 0, MOST_KINDS * sizeof *kinds);
-    for (int network = 0; network < 2; ++network)
-        for (size_t i = 0; i < traces[network]->count; ++i) {
-            const rt_kernel *kernel = rt_plan_kernel(plans[network], i);
-            const rt_node_trace *node = &traces[network]->nodes[i];
-            if (!kernel->class)
-                continue;
-            struct kind *kind = kind_of(kernel, kinds, &count);
-            ++kind->nodes;
-            *(network == 0 ? &kind->forward : &kind->teacher) += each * node->forward;
-            kind->backward += each * node->backward;
-            kind->packs += each * node->prepare;
-            kind->flops += forward_flops(kernel, traces[network], profile->steps);
-            if (node->backward > 0.0)
-                kind->flops += backward_flops(kernel, traces[network], profile->steps);
-        }
+    for (size_t i = 0; i < costs->count; ++i) {
+        const struct cost *cost = &costs->items[i];
+        struct kind *kind = kind_of(cost->kernel, kinds, &count);
+        kind->nodes += cost->pass == FORWARD;
+        *(cost->pass == PACK       ? &kind->packs
+          : cost->pass == BACKWARD ? &kind->backward
+          : cost->of_teacher       ? &kind->teacher
+                                   : &kind->forward) += cost->milliseconds;
+        kind->flops += cost->flops;
+    }
     qsort(kinds, count, sizeof *kinds, by_total);
     return count;
 }
@@ -161,8 +191,11 @@ rt_status rt_bench_print_kinds(const rt_bench_profile *profile, rt_error *err)
 {
     static const char *const headings[] = {"kind of layer", "layers", "teacher ms", "forward ms", "backward ms",
                                            "packs ms",      "all ms", "share",      "GFLOP/s"};
+    struct costs costs;
     struct kind kinds[MOST_KINDS];
-    size_t count = gather_kinds(profile, kinds);
+    RT_TRY(gather(profile, &costs, err));
+    size_t count = add_up_kinds(&costs, kinds);
+    free(costs.items);
     struct kind sum = add_all(kinds, count);
     rt_table *table = rt_table_new("lrrrrrrrr");
     for (size_t i = 0; i < sizeof headings / sizeof *headings; ++i)
@@ -184,50 +217,21 @@ static int by_milliseconds(const void *a, const void *b)
     return (left < right) - (left > right);
 }
 
-static size_t gather_costs(const rt_bench_profile *profile, struct cost *costs)
-{
-    const rt_inference *teacher = profile->rehearsal->teacher_inference;
-    const rt_plan *plans[2] = {profile->rehearsal->step.plan, teacher ? rt_inference_plan(teacher) : NULL};
-    const rt_trace *traces[2] = {&profile->student, &profile->teacher};
-    static const char *const networks[2] = {"student", "teacher"};
-    const double each = 1e3 / (double)profile->steps;
-    size_t count = 0;
-    for (int network = 0; network < 2; ++network)
-        for (size_t i = 0; i < traces[network]->count; ++i) {
-            const rt_kernel *kernel = rt_plan_kernel(plans[network], i);
-            const rt_node_trace *node = &traces[network]->nodes[i];
-            if (!kernel->class)
-                continue;
-            costs[count++] = (struct cost){.kernel = kernel,
-                                           .network = networks[network],
-                                           .pass = "forward",
-                                           .implementation = kernel->implementation[0],
-                                           .milliseconds = each * node->forward,
-                                           .flops = forward_flops(kernel, traces[network], profile->steps)};
-            if (node->backward > 0.0)
-                costs[count++] = (struct cost){.kernel = kernel,
-                                               .network = networks[network],
-                                               .pass = "backward",
-                                               .implementation = kernel->implementation[2],
-                                               .milliseconds = each * node->backward,
-                                               .flops = backward_flops(kernel, traces[network], profile->steps)};
-        }
-    qsort(costs, count, sizeof *costs, by_milliseconds);
-    return count;
-}
-
 static void add_cost(rt_table *table, const struct cost *cost, double all)
 {
     char kind[KIND_CAPACITY];
     const rt_extent from = rt_kernel_source(cost->kernel, 0), to = cost->kernel->node->shape;
+    static const char *const passes[] = {"forward", "backward", "packs"};
+    const char *const *implementations = cost->kernel->implementation;
+    const char *code = cost->pass == BACKWARD ? implementations[2] : cost->pass == FORWARD ? implementations[0] : NULL;
     name_kind(cost->kernel, kind);
-    rt_table_cell(table, "%s", cost->network);
+    rt_table_cell(table, cost->of_teacher ? "teacher" : "student");
     rt_table_cell(table, "%s", cost->kernel->node->name);
     rt_table_cell(table, "%s", kind);
     rt_table_cell(table, "%zux%zux%zu > %zux%zux%zu", from.height, from.width, from.channels, to.height, to.width,
                   to.channels);
-    rt_table_cell(table, "%s", cost->pass);
-    rt_table_cell(table, "%s", cost->implementation ? cost->implementation : cost->kernel->class->name);
+    rt_table_cell(table, "%s", passes[cost->pass]);
+    rt_table_cell(table, "%s", code ? code : cost->kernel->class->name);
     rt_table_cell(table, "%.2f", cost->milliseconds);
     rt_table_cell(table, "%.1f %%", 100.0 * cost->milliseconds / all);
     if (cost->flops > 0.0)
@@ -240,33 +244,37 @@ rt_status rt_bench_print_nodes(const rt_bench_profile *profile, rt_error *err)
 {
     static const char *const headings[] = {"network", "layer", "kind",  "shape",  "pass",
                                            "code",    "ms",    "share", "GFLOP/s"};
-    struct cost *costs = calloc(2 * (profile->student.count + profile->teacher.count), sizeof *costs);
-    if (!costs)
-        return rt_fail(err, RT_ERROR_MEMORY, "no memory to sort layers by their time");
-    size_t count = gather_costs(profile, costs), shown = count < SLOWEST ? count : SLOWEST;
+    struct costs costs;
+    RT_TRY(gather(profile, &costs, err));
+    qsort(costs.items, costs.count, sizeof *costs.items, by_milliseconds);
+    size_t count = costs.count, shown = count < SLOWEST ? count : SLOWEST;
     double all = 0.0, top = 0.0;
     for (size_t i = 0; i < count; ++i) {
-        all += costs[i].milliseconds;
-        top += i < shown ? costs[i].milliseconds : 0.0;
+        all += costs.items[i].milliseconds;
+        top += i < shown ? costs.items[i].milliseconds : 0.0;
     }
     rt_table *table = rt_table_new("llllllrrr");
     for (size_t i = 0; i < sizeof headings / sizeof *headings; ++i)
         rt_table_cell(table, "%s", headings[i]);
     rt_table_rule(table);
     for (size_t i = 0; i < shown; ++i)
-        add_cost(table, &costs[i], all);
+        add_cost(table, &costs.items[i], all);
     printf("\nThe %zu slowest of %zu passes of layers, %.0f %% of their %.2f ms\n\n", shown, count, 100.0 * top / all,
            all);
     rt_status status = rt_table_print(table, stdout, 0, err);
     rt_table_free(table);
-    free(costs);
+    free(costs.items);
     return status;
 }
 
 json_t *rt_bench_kinds_json(const rt_bench_profile *profile)
 {
+    struct costs costs;
     struct kind kinds[MOST_KINDS];
-    size_t count = gather_kinds(profile, kinds);
+    if (gather(profile, &costs, NULL) != RT_OK)
+        return NULL;
+    size_t count = add_up_kinds(&costs, kinds);
+    free(costs.items);
     json_t *list = json_array();
     for (size_t i = 0; i < count; ++i)
         json_array_append_new(list, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "name", kinds[i].name, "layers",
@@ -274,32 +282,4 @@ json_t *rt_bench_kinds_json(const rt_bench_profile *profile)
                                               kinds[i].forward, "backward_ms", kinds[i].backward, "pack_ms",
                                               kinds[i].packs, "gflops", 1e-6 * kinds[i].flops / total_of(&kinds[i])));
     return list;
-}
-
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
-
-json_t *rt_bench_nodes_json(const rt_plan *plan, const rt_trace *trace, size_t steps)
-{
-    json_t *nodes = json_array();
-    for (size_t i = 0; i < rt_plan_kernel_count(plan); ++i) {
-        const rt_kernel *kernel = rt_plan_kernel(plan, i);
-        if (!kernel->class)
-            continue;
-        json_t *node = json_pack(
-            "{s:s, s:s, s:s, s:o, s:o, s:o}", "node", kernel->node->name, "kind", rt_node_kind_name(kernel->node->kind),
-            "kernel", kernel->class->name, "forward", text_or_null(kernel->implementation[0]), "backward_data",
-            text_or_null(kernel->implementation[1]), "backward_weights", text_or_null(kernel->implementation[2]));
-        if (trace) {
-            const double each = 1e3 / (double)steps;
-            json_object_set_new(node, "forward_ms", json_real(each * trace->nodes[i].forward));
-            json_object_set_new(node, "backward_ms", json_real(each * trace->nodes[i].backward));
-            json_object_set_new(node, "pack_ms", json_real(each * trace->nodes[i].prepare));
-            json_object_set_new(node, "gflop", json_real(1e-9 * forward_flops(kernel, trace, steps)));
-        }
-        json_array_append_new(nodes, node);
-    }
-    return nodes;
 }
