@@ -18,7 +18,7 @@ static const double round_seconds = 0.005;
 #define FACTOR 0.999f
 #define TERM 0.001f
 
-/* Does `turns` multiply-adds to each of its sums and returns what came out, lest the compiler leave them out. */
+/* Does `turns` multiply-adds to each of its sums and returns what came out. */
 typedef float fma_loop(uint64_t turns);
 
 static float add_portable(uint64_t turns)
@@ -87,30 +87,36 @@ static struct loop choose(void)
     return portable;
 }
 
+/* The loop as work that must be done between two looks at the clock: a compiler sees that it touches no memory and
+ * would move it or do it once for all, so its count comes from a volatile and its sum goes into one. */
+static void work(const struct loop *loop, const volatile uint64_t *turns)
+{
+    volatile float sum = loop->run(*turns);
+    (void)sum;
+}
+
 /* Seconds for all threads to be done, and how many they were. */
-static double run_round(const struct loop *loop, uint64_t turns, int *threads, float *sink)
+static double run_together(const struct loop *loop, const volatile uint64_t *turns, int *threads)
 {
     int count = 0;
-    float total = 0.0f;
     double started = rt_seconds();
-#pragma omp parallel reduction(+ : count, total)
+#pragma omp parallel reduction(+ : count)
     {
         ++count;
-        total += loop->run(turns);
+        work(loop, turns);
     }
     double seconds = rt_seconds() - started;
     *threads = count;
-    *sink += total;
     return seconds;
 }
 
 /* Seconds on this thread: the best of several, since one that was interrupted would make the rounds too short. */
-static double run_alone(const struct loop *loop, uint64_t turns, float *sink)
+static double run_alone(const struct loop *loop, const volatile uint64_t *turns)
 {
     double best = 0.0;
     for (int i = 0; i < TRIES; ++i) {
         double started = rt_seconds();
-        *sink += loop->run(turns);
+        work(loop, turns);
         double seconds = rt_seconds() - started;
         best = i == 0 || seconds < best ? seconds : best;
     }
@@ -120,19 +126,15 @@ static double run_alone(const struct loop *loop, uint64_t turns, float *sink)
 rt_fma_peak rt_fma_peak_measure(void)
 {
     const struct loop loop = choose();
-    int threads = 1;
-    volatile float kept;
-    float sink = 0.0f;
-    uint64_t turns = 10000;
-    while (run_alone(&loop, turns, &sink) < round_seconds && turns < UINT64_C(1) << 32)
-        turns *= 2;
+    volatile uint64_t turns = 10000;
+    while (run_alone(&loop, &turns) < round_seconds && turns < UINT64_C(1) << 32)
+        turns = 2 * turns;
     double best = 0.0;
     for (int round = 0; round < ROUNDS; ++round) {
-        double seconds = run_round(&loop, turns, &threads, &sink);
+        int threads;
+        double seconds = run_together(&loop, &turns, &threads);
         double gflops = 2e-9 * (double)turns * SUMS * loop.lanes * threads / seconds;
         best = gflops > best ? gflops : best;
     }
-    kept = sink;
-    (void)kept;
     return (rt_fma_peak){best, loop.isa};
 }
