@@ -1,71 +1,42 @@
 #!/usr/bin/env python3
-"""The peer: one distillation step of the CIFAR residual networks in PyTorch, timed on the CPU.
+"""The peer: one distillation step in PyTorch, timed on the CPU.
 
-    pytorch_step.py [--teacher resnet56] [--student resnet20] [--batch 64] [--steps 15]
+    pytorch_step.py [--teacher resnet56] [--student resnet20] [--batch 64] [--steps 15] [--threads N]
 
 Runs the step in both memory layouts with denormals flushed and prints the faster one as a JSON object: median milliseconds
-of each phase and of the whole step, images per second, peak resident memory. Needs a Python with torch; nothing else here
-does.
+of each phase and of the whole step, images per second, peak resident memory, and first_step_ms: from the start of the
+process to the end of the very first step, in channels first. Needs a Python with torch, and pytorch_networks.py beside it.
 """
 import argparse
 import json
+import os
+import pathlib
 import resource
 import statistics
 import time
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-WIDTHS = {"": (16, 16, 32, 64), "x4": (32, 64, 128, 256)}
+from pytorch_networks import NETWORKS
+
+WARM_STEPS = 3
 
 
-class Block(nn.Module):
-    def __init__(self, inputs, outputs, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x):
-        shortcut = x if self.downsample is None else self.downsample(x)
-        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.relu(self.bn2(self.conv2(y)) + shortcut, inplace=True)
-
-
-class ResNet(nn.Module):
-    def __init__(self, name, classes=100):
-        super().__init__()
-        depth, _, wide = name.removeprefix("resnet").partition("x")
-        stem, *stages = WIDTHS["x" + wide if wide else ""]
-        self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(stem)
-        blocks, inputs = [], stem
-        for stage, width in enumerate(stages):
-            for block in range((int(depth) - 2) // 6):
-                blocks.append(Block(inputs, width, 2 if stage > 0 and block == 0 else 1))
-                inputs = width
-        self.blocks = nn.Sequential(*blocks)
-        self.fc = nn.Linear(inputs, classes)
-
-    def forward(self, x):
-        x = self.blocks(F.relu(self.bn1(self.conv1(x)), inplace=True))
-        return self.fc(x.mean((2, 3)))
+def process_age_ms():
+    ticks = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return 1e3 * (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def time_steps(options, layout):
     torch.manual_seed(0)
-    teacher, student = ResNet(options.teacher).eval(), ResNet(options.student).train()
+    teacher, student = NETWORKS[options.teacher]().eval(), NETWORKS[options.student]().train()
     images, labels = torch.randn(options.batch, 3, 32, 32), torch.randint(0, 100, (options.batch,))
     teacher, student = teacher.to(memory_format=layout), student.to(memory_format=layout)
     images = images.contiguous(memory_format=layout)
     optimizer = torch.optim.SGD(student.parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
-    temperature, rows = 4.0, []
-    for step in range(3 + options.steps):
+    temperature, rows, first = 4.0, [], None
+    for step in range(WARM_STEPS + options.steps):
         marks = [time.perf_counter()]
         with torch.no_grad():
             taught = teacher(images)
@@ -80,26 +51,32 @@ def time_steps(options, layout):
         marks.append(time.perf_counter())
         optimizer.step()
         marks.append(time.perf_counter())
-        if step >= 3:
+        first = first or process_age_ms()
+        if step >= WARM_STEPS:
             rows.append([1e3 * (b - a) for a, b in zip(marks, marks[1:])] + [1e3 * (marks[-1] - marks[0])])
     names = ("teacher_ms", "forward_ms", "loss_ms", "backward_ms", "optimizer_ms", "step_ms")
     medians = {name: round(statistics.median(column), 2) for name, column in zip(names, zip(*rows))}
-    return medians | {"images_per_s": round(1e3 * options.batch / medians["step_ms"], 1)}
+    return medians | {"images_per_s": round(1e3 * options.batch / medians["step_ms"], 1), "first_step_ms": round(first)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teacher", default="resnet56")
-    parser.add_argument("--student", default="resnet20")
+    parser.add_argument("--teacher", default="resnet56", choices=NETWORKS, metavar="NETWORK", help=", ".join(NETWORKS))
+    parser.add_argument("--student", default="resnet20", choices=NETWORKS, metavar="NETWORK")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's own choice")
     options = parser.parse_args()
     torch.set_flush_denormal(True)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     layouts = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
     results = [time_steps(options, layout) | {"layout": name} for name, layout in layouts.items()]
-    best = min(results, key=lambda result: result["step_ms"])
+    best = min(results, key=lambda result: result["step_ms"]) | {"first_step_ms": results[0]["first_step_ms"]}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(best | {"peak_rss_mb": round(peak), "threads": torch.get_num_threads(), "torch": torch.__version__}))
+    about = {"teacher": options.teacher, "student": options.student, "batch": options.batch, "peak_rss_mb": round(peak),
+             "threads": torch.get_num_threads(), "torch": torch.__version__}
+    print(json.dumps(best | about))
 
 
 if __name__ == "__main__":

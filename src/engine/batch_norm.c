@@ -21,6 +21,8 @@ struct batch_norm {
     double *channels;            /* owns the arrays below; [rows.channels] each */
     double *center, *variance;   /* of the batch or the running ones */
     double *sum, *dot;           /* of gradients, and of gradients with x - mean */
+    double *first, *second;      /* moments, from the source's kernel */
+    rt_norm_link link;
 };
 
 static rt_status plan(rt_kernel *kernel, rt_error *err)
@@ -30,16 +32,25 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     if (b) {
         b->rows = rt_norm_rows_of(kernel->batch * e.height * e.width, e.channels);
         b->lanes = rt_aligned_zeros(5 * b->rows.lanes * sizeof(float));
-        b->channels = rt_aligned_zeros(4 * e.channels * sizeof(double));
+        b->channels = rt_aligned_zeros(6 * e.channels * sizeof(double));
     }
     if (!b || !b->lanes || !b->channels)
         return rt_fail(err, RT_ERROR_MEMORY, "batch norm '%s': no memory", kernel->node->name);
     float **by_lane[] = {&b->mean, &b->scale, &b->shift, &b->common, &b->slope};
     for (size_t i = 0; i < sizeof by_lane / sizeof *by_lane; ++i)
         *by_lane[i] = b->lanes + i * b->rows.lanes;
-    double **by_channel[] = {&b->center, &b->variance, &b->sum, &b->dot};
+    double **by_channel[] = {&b->center, &b->variance, &b->sum, &b->dot, &b->first, &b->second};
     for (size_t i = 0; i < sizeof by_channel / sizeof *by_channel; ++i)
         *by_channel[i] = b->channels + i * e.channels;
+    b->link = (rt_norm_link){
+        .lanes = {b->mean, b->scale, b->shift, b->common, b->slope},
+        .relu = kernel->node->activation == RT_ACTIVATION_RELU,
+        .first_moment = b->first,
+        .second_moment = b->second,
+        .sum = b->sum,
+        .dot = b->dot,
+    };
+    kernel->norm = &b->link;
     kernel->keeps_src = kernel->mode != RT_MODE_FROZEN;
     kernel->scratch_bytes = rt_norm_scratch_bytes(&b->rows);
     for (int direction = 0; direction < (kernel->mode == RT_MODE_FROZEN ? 1 : 3); ++direction)
@@ -62,6 +73,17 @@ static void move_running_statistics(rt_kernel *kernel)
     }
 }
 
+/* What cancels in the difference are 53 bits of sums that were exact to 24: no harm. */
+static void take_moments(struct batch_norm *b)
+{
+    const double samples = (double)b->rows.count;
+    for (size_t c = 0; c < b->rows.channels; ++c) {
+        const double mean = b->first[c] / samples, variance = b->second[c] / samples - mean * mean;
+        b->center[c] = mean;
+        b->variance[c] = variance < 0.0 ? 0.0 : variance; /* this way round a NaN comes through */
+    }
+}
+
 static void prepare_lanes(const rt_kernel *kernel)
 {
     struct batch_norm *b = kernel->state;
@@ -81,7 +103,10 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
     (void)err;
     struct batch_norm *b = kernel->state;
     if (kernel->mode == RT_MODE_TRAIN) {
-        rt_norm_moments(&b->rows, io->src[0], b->center, b->variance, io->scratch);
+        if (b->link.moments_by_source)
+            take_moments(b);
+        else
+            rt_norm_moments(&b->rows, io->src[0], b->center, b->variance, io->scratch);
         move_running_statistics(kernel);
     } else {
         const rt_norm *norm = &kernel->node->norm;
@@ -91,9 +116,8 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
         }
     }
     prepare_lanes(kernel);
-    const bool rectify = kernel->node->activation == RT_ACTIVATION_RELU;
-    const rt_norm_lanes lanes = {b->mean, b->scale, b->shift, b->common, b->slope};
-    rt_norm_apply(&b->rows, &lanes, rectify, io->src[0], io->dst);
+    if (!b->link.deferred)
+        rt_norm_apply(&b->rows, &b->link.lanes, b->link.relu, io->src[0], io->dst);
     return RT_OK;
 }
 
@@ -105,12 +129,12 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
     (void)err;
     struct batch_norm *b = kernel->state;
     const rt_norm *norm = &kernel->node->norm;
-    const bool rectified = kernel->node->activation == RT_ACTIVATION_RELU;
-    const rt_norm_lanes lanes = {b->mean, b->scale, b->shift, b->common, b->slope};
     float *diff_weight = rt_parameter_gradients(kernel->parameters, norm->weight);
     float *diff_bias = rt_parameter_gradients(kernel->parameters, norm->bias);
     const double samples = (double)b->rows.count;
-    rt_norm_products(&b->rows, &lanes, rectified, io->src[0], io->diff_dst[0], b->sum, b->dot, io->scratch);
+    if (!b->link.products_by_reader)
+        rt_norm_products(&b->rows, &b->link.lanes, b->link.relu, io->src[0], io->diff_dst[0], b->sum, b->dot,
+                         io->scratch);
     for (size_t c = 0; c < b->rows.channels; ++c) {
         double variance = b->variance[c] + norm->epsilon;
         diff_bias[c] = (float)b->sum[c];
@@ -121,7 +145,7 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
         }
     }
     if (io->diff_src[0])
-        rt_norm_apply_backward(&b->rows, &lanes, rectified, io->src[0], io->diff_dst[0], io->diff_src[0]);
+        rt_norm_apply_backward(&b->rows, &b->link.lanes, b->link.relu, io->src[0], io->diff_dst[0], io->diff_src[0]);
     return RT_OK;
 }
 

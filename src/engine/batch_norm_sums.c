@@ -43,27 +43,21 @@ static float *block_lanes(const rt_norm_rows *rows, void *scratch, size_t block)
     return (float *)(void *)(block_sums(rows, scratch, block) + 2 * rows->lanes);
 }
 
-/* Part of a chunk whose rows of lanes are whole: a chunk is one such part, the last chunk two, the second a row wide of
- * what is left over. */
-struct part {
-    size_t start, steps, width; /* floats from the start of the tensor, rows, floats a row */
-};
-
-static size_t parts_of(const rt_norm_rows *rows, size_t chunk, struct part parts[2])
+size_t rt_norm_parts(const rt_norm_rows *rows, size_t chunk, rt_norm_part parts[2])
 {
     size_t total = rows->count * rows->channels;
     size_t start = chunk * STEPS * rows->lanes, rest = total - start;
     size_t steps = rest / rows->lanes < STEPS ? rest / rows->lanes : STEPS;
     size_t found = 0;
     if (steps > 0)
-        parts[found++] = (struct part){start, steps, rows->lanes};
+        parts[found++] = (rt_norm_part){start, steps, rows->lanes};
     size_t after = start + steps * rows->lanes;
     if (steps < STEPS && after < total)
-        parts[found++] = (struct part){after, 1, total - after};
+        parts[found++] = (rt_norm_part){after, 1, total - after};
     return found;
 }
 
-static size_t first_chunk(const rt_norm_rows *rows, size_t block)
+size_t rt_norm_first_chunk(const rt_norm_rows *rows, size_t block)
 {
     return block * rows->chunks / rows->blocks;
 }
@@ -102,9 +96,9 @@ static double moments_of_block(const rt_norm_rows *rows, const float *x, size_t 
     double *mean = block_sums(rows, scratch, block), *spread = mean + rows->channels, total = 0.0;
     float *lane_mean = block_lanes(rows, scratch, block), *lane_spread = lane_mean + rows->lanes;
     memset(mean, 0, 2 * rows->channels * sizeof *mean);
-    for (size_t chunk = first_chunk(rows, block); chunk < first_chunk(rows, block + 1); ++chunk) {
-        struct part parts[2];
-        size_t count = parts_of(rows, chunk, parts);
+    for (size_t chunk = rt_norm_first_chunk(rows, block); chunk < rt_norm_first_chunk(rows, block + 1); ++chunk) {
+        rt_norm_part parts[2];
+        size_t count = rt_norm_parts(rows, chunk, parts);
         for (size_t p = 0; p < count; ++p) {
             const size_t width = parts[p].width, steps = parts[p].steps;
             sum_lanes(x + parts[p].start, steps, width, lane_mean);
@@ -175,18 +169,31 @@ RT_WIDE static void sum_products(const rt_norm_lanes *lanes, bool rectified, con
     }
 }
 
-static void products_of_block(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
-                              const float *g, size_t block, void *scratch)
+void rt_norm_begin_products(const rt_norm_rows *rows, size_t block, void *scratch)
+{
+    memset(block_sums(rows, scratch, block), 0, 2 * rows->lanes * sizeof(double));
+}
+
+void rt_norm_add_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified,
+                          const rt_norm_part *part, const float *x, const float *g, size_t block, void *scratch)
 {
     double *sums = block_sums(rows, scratch, block), *dots = sums + rows->lanes;
     float *lane_sum = block_lanes(rows, scratch, block), *lane_dot = lane_sum + rows->lanes;
-    memset(sums, 0, 2 * rows->lanes * sizeof *sums);
-    for (size_t chunk = first_chunk(rows, block); chunk < first_chunk(rows, block + 1); ++chunk) {
-        struct part parts[2];
-        size_t count = parts_of(rows, chunk, parts);
-        for (size_t p = 0; p < count; ++p)
-            sum_products(lanes, rectified, x + parts[p].start, g + parts[p].start, parts[p].steps, parts[p].width,
-                         lane_sum, lane_dot, sums, dots);
+    sum_products(lanes, rectified, x, g, part->steps, part->width, lane_sum, lane_dot, sums, dots);
+}
+
+void rt_norm_join_products(const rt_norm_rows *rows, double *sum, double *dot, const void *scratch)
+{
+    memset(sum, 0, rows->channels * sizeof *sum);
+    memset(dot, 0, rows->channels * sizeof *dot);
+    for (size_t block = 0; block < rows->blocks; ++block) {
+        const double *sums = (const double *)(const void *)((const char *)scratch + block * block_bytes(rows));
+        const double *dots = sums + rows->lanes;
+        for (size_t first = 0; first < rows->lanes; first += rows->channels)
+            for (size_t c = 0; c < rows->channels; ++c) {
+                sum[c] += sums[first + c];
+                dot[c] += dots[first + c];
+            }
     }
 }
 
@@ -194,18 +201,17 @@ void rt_norm_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool
                       const float *g, double *sum, double *dot, void *scratch)
 {
 #pragma omp parallel for schedule(static)
-    for (size_t block = 0; block < rows->blocks; ++block)
-        products_of_block(rows, lanes, rectified, x, g, block, scratch);
-    memset(sum, 0, rows->channels * sizeof *sum);
-    memset(dot, 0, rows->channels * sizeof *dot);
     for (size_t block = 0; block < rows->blocks; ++block) {
-        const double *sums = block_sums(rows, scratch, block), *dots = sums + rows->lanes;
-        for (size_t first = 0; first < rows->lanes; first += rows->channels)
-            for (size_t c = 0; c < rows->channels; ++c) {
-                sum[c] += sums[first + c];
-                dot[c] += dots[first + c];
-            }
+        rt_norm_begin_products(rows, block, scratch);
+        for (size_t chunk = rt_norm_first_chunk(rows, block); chunk < rt_norm_first_chunk(rows, block + 1); ++chunk) {
+            rt_norm_part parts[2];
+            size_t count = rt_norm_parts(rows, chunk, parts);
+            for (size_t p = 0; p < count; ++p)
+                rt_norm_add_products(rows, lanes, rectified, &parts[p], x + parts[p].start, g + parts[p].start, block,
+                                     scratch);
+        }
     }
+    rt_norm_join_products(rows, sum, dot, scratch);
 }
 
 RT_WIDE static void apply(const rt_norm_lanes *lanes, bool rectify, const float *restrict x, float *restrict y,
@@ -228,12 +234,17 @@ RT_WIDE static void apply(const rt_norm_lanes *lanes, bool rectify, const float 
     }
 }
 
+void rt_norm_apply_part(const rt_norm_part *part, const rt_norm_lanes *lanes, bool rectify, const float *x, float *y)
+{
+    apply(lanes, rectify, x, y, part->steps, part->width);
+}
+
 void rt_norm_apply(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectify, const float *x, float *y)
 {
 #pragma omp parallel for schedule(static)
     for (size_t chunk = 0; chunk < rows->chunks; ++chunk) {
-        struct part parts[2];
-        size_t count = parts_of(rows, chunk, parts);
+        rt_norm_part parts[2];
+        size_t count = rt_norm_parts(rows, chunk, parts);
         for (size_t p = 0; p < count; ++p)
             apply(lanes, rectify, x + parts[p].start, y + parts[p].start, parts[p].steps, parts[p].width);
     }
@@ -262,8 +273,8 @@ void rt_norm_apply_backward(const rt_norm_rows *rows, const rt_norm_lanes *lanes
 {
 #pragma omp parallel for schedule(static)
     for (size_t chunk = 0; chunk < rows->chunks; ++chunk) {
-        struct part parts[2];
-        size_t count = parts_of(rows, chunk, parts);
+        rt_norm_part parts[2];
+        size_t count = rt_norm_parts(rows, chunk, parts);
         for (size_t p = 0; p < count; ++p)
             apply_backward(lanes, rectified, x + parts[p].start, g + parts[p].start, diff_x + parts[p].start,
                            parts[p].steps, parts[p].width);

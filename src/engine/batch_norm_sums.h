@@ -33,6 +33,24 @@ void rt_norm_moments(const rt_norm_rows *rows, const float *x, double *mean, dou
 void rt_norm_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
                       const float *g, double *sum, double *dot, void *scratch);
 
+/* The pieces of those functions, for a pass that does more with the same values. A chunk is small enough for the first
+ * cache, and is one part or, at the end of a tensor, two. Blocks of chunks are what threads share out. */
+typedef struct rt_norm_part {
+    size_t start, steps, width; /* floats from the start of the tensor; rows; floats a row, at most `lanes` */
+} rt_norm_part;
+
+size_t rt_norm_parts(const rt_norm_rows *rows, size_t chunk, rt_norm_part parts[2]);
+size_t rt_norm_first_chunk(const rt_norm_rows *rows, size_t block); /* block may be rows->blocks: the end */
+
+/* As above, for one part; pointers are to the part's first float. */
+void rt_norm_apply_part(const rt_norm_part *part, const rt_norm_lanes *lanes, bool rectify, const float *x, float *y);
+
+/* A block's sums of products: begin, add parts, and when all blocks are complete, join them. */
+void rt_norm_begin_products(const rt_norm_rows *rows, size_t block, void *scratch);
+void rt_norm_add_products(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified,
+                          const rt_norm_part *part, const float *x, const float *g, size_t block, void *scratch);
+void rt_norm_join_products(const rt_norm_rows *rows, double *sum, double *dot, const void *scratch);
+
 void rt_norm_apply(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectify, const float *x, float *y);
 void rt_norm_apply_backward(const rt_norm_rows *rows, const rt_norm_lanes *lanes, bool rectified, const float *x,
                             const float *g, float *diff_x);

@@ -1,13 +1,12 @@
 /* Convolution by oneDNN's direct kernels, channels last.
  *
  * Parameters keep PyTorch's order; each pass wants its weights packed its own way, so prepare() packs them once after
- * every update, and the weight gradient is unpacked once. A frozen convolution carries a folded batch norm,
- *     y = gamma (W x + b - mean) / sqrt(var + eps) + beta  =  (s W) x + (s (b - mean) + beta),  s = gamma / sqrt(var +
- * eps), an activation and a residual sum as post-operations. */
-#include <math.h>
+ * every update, and the weight gradient is unpacked once. A frozen convolution carries a folded batch norm
+ * (folding.h), an activation and a residual sum as post-operations. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/folding.h"
 #include "engine/onednn.h"
 
 struct convolution {
@@ -164,7 +163,7 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     if (!c)
         return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory", kernel->node->name);
     const rt_node *node = kernel->node;
-    bool folds = node->norm.weight >= 0;
+    bool folds = rt_folds_norm(kernel);
     c->has_bias = node->bias >= 0 || folds;
     if (folds)
         RT_TRY(plan_folding(kernel, err));
@@ -196,33 +195,13 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     return status;
 }
 
-static void fold(rt_kernel *kernel)
-{
-    struct convolution *c = kernel->state;
-    const rt_node *node = kernel->node;
-    const rt_parameters *p = kernel->parameters;
-    const rt_parameter *weight = &kernel->graph->parameters[node->weight];
-    const float *values = rt_parameter_values(p, node->weight);
-    const float *gamma = rt_parameter_values(p, node->norm.weight), *beta = rt_parameter_values(p, node->norm.bias);
-    const float *mean = rt_parameter_values(p, node->norm.running_mean);
-    const float *variance = rt_parameter_values(p, node->norm.running_var);
-    size_t outputs = weight->shape.dims[0], each = weight->count / outputs;
-    for (size_t o = 0; o < outputs; ++o) {
-        double scale = gamma[o] / sqrt((double)variance[o] + node->norm.epsilon);
-        double bias = node->bias >= 0 ? rt_parameter_values(p, node->bias)[o] : 0.0;
-        for (size_t i = 0; i < each; ++i)
-            c->folded_weights[o * each + i] = (float)(scale * values[o * each + i]);
-        c->folded_bias[o] = (float)(scale * (bias - mean[o]) + beta[o]);
-    }
-}
-
 static rt_status prepare(rt_kernel *kernel, rt_error *err)
 {
     struct convolution *c = kernel->state;
     const float *weights = rt_parameter_values(kernel->parameters, kernel->node->weight);
     const float *bias = kernel->node->bias >= 0 ? rt_parameter_values(kernel->parameters, kernel->node->bias) : NULL;
     if (c->folded_weights) {
-        fold(kernel);
+        rt_fold_norm(kernel, c->folded_weights, c->folded_bias);
         weights = c->folded_weights;
         bias = c->folded_bias;
     }

@@ -2,6 +2,8 @@
 #ifndef RETORT_ENGINE_ENGINE_H
 #define RETORT_ENGINE_ENGINE_H
 
+#include <stdbool.h>
+
 #include "retort/error.h"
 
 typedef struct rt_engine rt_engine;
@@ -9,6 +11,9 @@ typedef struct rt_engine rt_engine;
 /* One for the whole program, after rt_threads_start(). Used by one thread at a time. */
 rt_status rt_engine_new(rt_engine **engine, rt_error *err);
 void rt_engine_free(rt_engine *engine); /* accepts NULL */
+
+/* Plans made from now on convolve directly, without Winograd's algorithm: slower, and closer to exact arithmetic. */
+void rt_engine_convolve_directly(rt_engine *engine, bool directly);
 
 /* "oneDNN 3.2.0", of the library that is loaded. */
 const char *rt_engine_version(void);

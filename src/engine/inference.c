@@ -17,16 +17,30 @@ struct rt_inference {
     size_t oldest;         /* the next of `rests` to be replaced */
 };
 
-size_t rt_inference_micro_batch(const rt_graph *graph)
+/* The bytes that the graph's largest activations and their source take for one image, and those of its largest weights.
+ */
+static void largest_bytes(const rt_graph *graph, size_t *activations, size_t *weights)
 {
-    const size_t cache_bytes = ((size_t)1 << 20) * (size_t)rt_threads_count();
-    size_t largest = 1;
+    *activations = *weights = 1;
     for (size_t i = 0; i < graph->node_count; ++i) {
         size_t bytes = 2 * rt_extent_floats(graph->nodes[i].shape) * sizeof(float);
-        largest = bytes > largest ? bytes : largest;
+        *activations = bytes > *activations ? bytes : *activations;
     }
-    size_t images = cache_bytes / largest / 8 * 8;
-    return images < 8 ? 8 : images > 64 ? 64 : images;
+    for (size_t i = 0; i < graph->parameter_count; ++i) {
+        size_t bytes = graph->parameters[i].count * sizeof(float);
+        *weights = bytes > *weights ? bytes : *weights;
+    }
+}
+
+size_t rt_inference_micro_batch(const rt_graph *graph)
+{
+    enum { FEWEST = 8, MOST = 64 };
+    const size_t cache = ((size_t)1 << 20) * (size_t)rt_threads_count(), memory = (size_t)128 << 20;
+    size_t activations, weights;
+    largest_bytes(graph, &activations, &weights);
+    /* Weights that outgrow a cache are read anew for each micro-batch, which costs more than activations that do. */
+    const size_t images = (weights > cache / 8 ? memory : cache) / activations / FEWEST * FEWEST;
+    return images < FEWEST ? FEWEST : images > MOST ? MOST : images;
 }
 
 rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t micro_batch,

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/norm_link.h"
 #include "graph/graph.h"
 #include "graph/parameters.h"
 
@@ -23,7 +24,7 @@ typedef enum rt_mode {
 
 /* Pointers of one execution. Activations and their gradients are [batch, height, width, channels]. */
 typedef struct rt_kernel_io {
-    const float *src[RT_MAX_SOURCES];
+    const float *src[RT_MAX_SOURCES]; /* a deferred batch norm's own source in place of its values */
     float *dst;
     void *workspace;                       /* written by forward, read by the same step's backward */
     void *scratch;                         /* contents undefined before and after */
@@ -53,9 +54,17 @@ typedef struct rt_kernel {
     bool keeps_src, keeps_dst;     /* backward reads io.src / io.dst */
     bool sums_diff_dst;            /* backward takes several contributions */
     bool shares_diff_src;          /* all sources get the one array io.diff_src[0] */
+    unsigned reads_norms;          /* bit s: applies the batch norm of source s itself (norm_link.h) ... */
+    bool gives_products;           /* ... and sums their products in backward */
+    bool gives_moments;            /* sums the moments of its output */
+    rt_norm_link *norm;            /* a batch norm's own link */
     const char *implementation[3]; /* forward, backward data, backward weights; NULL where there is none */
     int weight_packs;              /* changes of weight layout after each update */
     int reorders;                  /* changes of activation layout inside a step */
+
+    /* Set by the plan after all kernels are planned. */
+    rt_norm_link *source_norms[RT_MAX_SOURCES]; /* of sources whose batch norm is deferred; else NULL */
+    rt_norm_link *reader_norm;                  /* the batch norm that wants this output's moments, or NULL */
 } rt_kernel;
 
 struct rt_kernel_class {
@@ -76,9 +85,9 @@ const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel);
 enum { RT_KERNEL_CLASSES_A_KIND = 4 };
 size_t rt_kernel_fitting(const rt_kernel *kernel, const rt_kernel_class **classes);
 
-extern const rt_kernel_class rt_kernel_convolution, rt_kernel_batch_norm, rt_kernel_relu, rt_kernel_add, rt_kernel_pool,
-    rt_kernel_global_average_pool, rt_kernel_linear, rt_kernel_flatten, rt_kernel_concat, rt_kernel_channel_slice,
-    rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout;
+extern const rt_kernel_class rt_kernel_winograd, rt_kernel_depthwise, rt_kernel_convolution, rt_kernel_batch_norm,
+    rt_kernel_relu, rt_kernel_add, rt_kernel_pool, rt_kernel_global_average_pool, rt_kernel_linear, rt_kernel_flatten,
+    rt_kernel_concat, rt_kernel_channel_slice, rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout;
 
 /* The shape of source `s`. */
 rt_extent rt_kernel_source(const rt_kernel *kernel, size_t s);

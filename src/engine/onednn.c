@@ -48,6 +48,11 @@ void rt_engine_free(rt_engine *engine)
     free(engine);
 }
 
+void rt_engine_convolve_directly(rt_engine *engine, bool directly)
+{
+    engine->direct_convolutions = directly;
+}
+
 const char *rt_engine_version(void)
 {
     static char text[64];

@@ -10,6 +10,7 @@
 struct rt_engine {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
+    bool direct_convolutions; /* rt_engine_convolve_directly() */
 };
 
 enum { RT_PRIMITIVE_ARGUMENTS = 10 };

@@ -110,6 +110,8 @@ rt_status rt_plan_new(rt_engine *engine, const rt_graph *graph, rt_parameters *p
     if (status == RT_OK)
         status = gather_contributions(made, err);
     if (status == RT_OK)
+        rt_plan_link_norms(made);
+    if (status == RT_OK)
         status = rt_plan_place(made, err);
     if (status != RT_OK) {
         rt_plan_free(made);
@@ -310,7 +312,7 @@ void rt_plan_trace(rt_plan *plan, rt_trace *trace)
 const float *rt_plan_values(const rt_plan *plan, const char *name)
 {
     int i = rt_graph_find(plan->graph, name);
-    if (i < 0 || plan->value_last[i] < (int)plan->graph->node_count)
+    if (i < 0 || plan->value_last[i] < (int)plan->graph->node_count || rt_plan_holder(plan, (size_t)i) != (size_t)i)
         return NULL;
     return plan->io[i].dst;
 }

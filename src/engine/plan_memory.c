@@ -26,13 +26,13 @@ static size_t bytes_of(const rt_plan *plan, size_t i)
     return plan->batch * rt_extent_floats(plan->graph->nodes[i].shape) * sizeof(float);
 }
 
-/* The last step at which anything reads node i's value. */
+/* The last step at which anything reads the values that node i holds. */
 static int last_read(const rt_plan *plan, size_t i)
 {
     int last = (int)i;
     for (size_t c = i + 1; c < plan->graph->node_count; ++c)
         for (size_t s = 0; s < plan->graph->nodes[c].source_count; ++s) {
-            if (plan->graph->nodes[c].sources[s] != (int)i)
+            if (rt_plan_holder(plan, (size_t)plan->graph->nodes[c].sources[s]) != i)
                 continue;
             int read = plan->kernels[c].keeps_src && plan->nodes[c].active ? rt_backward_step(plan, c) : (int)c;
             last = read > last ? read : last;
@@ -52,8 +52,9 @@ static bool takes_residuals_place(const rt_plan *plan, size_t i)
     const rt_node *node = &plan->graph->nodes[i];
     if (node->kind != RT_NODE_CONVOLUTION || node->source_count != 2)
         return false;
-    int residual = node->sources[1];
-    return plan->nodes[residual].value >= 0 && plan->value_last[residual] == (int)i && node->sources[0] != residual;
+    size_t residual = rt_plan_holder(plan, (size_t)node->sources[1]);
+    return plan->nodes[residual].value >= 0 && plan->value_last[residual] == (int)i &&
+           rt_plan_holder(plan, (size_t)node->sources[0]) != residual;
 }
 
 static void place_values(rt_plan *plan, struct places *places)
@@ -64,6 +65,8 @@ static void place_values(rt_plan *plan, struct places *places)
         rt_plan_node *node = &plan->nodes[i];
         if (plan->graph->nodes[i].kind == RT_NODE_INPUT) {
             node->value = -1;
+        } else if (rt_plan_holder(plan, i) != i) {
+            node->value = plan->nodes[rt_plan_holder(plan, i)].value;
         } else if (takes_residuals_place(plan, i)) {
             node->value = plan->nodes[plan->graph->nodes[i].sources[1]].value;
             places->buffers[node->value].last = plan->value_last[i];

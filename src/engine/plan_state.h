@@ -45,6 +45,12 @@ static inline int rt_backward_step(const rt_plan *plan, size_t i)
     return (int)(2 * plan->graph->node_count - i);
 }
 
+/* Links batch norms with their neighbours (norm_link.h), once kernels and contributions are known. */
+void rt_plan_link_norms(rt_plan *plan);
+
+/* The node whose memory holds node i's values: a deferred batch norm's is its source's. */
+size_t rt_plan_holder(const rt_plan *plan, size_t i);
+
 /* Gives every buffer its place in one arena and writes the addresses into plan->io. */
 rt_status rt_plan_place(rt_plan *plan, rt_error *err);
 

@@ -220,8 +220,19 @@ void rt_weights_list(const rt_parameters *parameters, rt_tensor *items)
                                rt_parameter_values(parameters, (int)i)};
 }
 
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names && strcmp(name, *names) != 0)
+        ++names;
+    return *names;
+}
+
 rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weights_hints *hints, rt_error *err)
 {
+    /* Of the residual networks (ours and others'), VGG, MobileNetV2. */
+    static const char *const last_layers[] = {"fc.weight", "linear.weight", "classifier.weight", "classifier.0.weight",
+                                              NULL};
+    static const char *const first_layers[] = {"conv1.weight", "block0.0.weight", "conv1.0.weight", NULL};
     *hints = (rt_weights_hints){0};
     for (size_t i = 0; i < tensors->count; ++i) {
         const rt_tensor *tensor = &tensors->items[i];
@@ -231,9 +242,9 @@ rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weight
             continue;
         /* A size is only believed of a tensor that has elements, and so bytes in the file. */
         bool filled = rt_shape_elements(shape) > 0;
-        if ((strcmp(name, "fc.weight") == 0 || strcmp(name, "linear.weight") == 0) && shape->count == 2 && filled)
+        if (is_one_of(name, last_layers) && shape->count == 2 && filled)
             hints->classes = shape->dims[0];
-        else if (strcmp(name, "conv1.weight") == 0 && shape->count == 4 && filled)
+        else if (is_one_of(name, first_layers) && shape->count == 4 && filled)
             hints->channels = shape->dims[1];
         else if (strcmp(name, "conv1.bias") == 0)
             hints->stem_bias = true;
@@ -243,7 +254,8 @@ rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weight
     if (hints->classes == 0) {
         rt_quote quote;
         return rt_fail(err, RT_ERROR_FORMAT,
-                       "cannot tell the classes of '%s': it has no 'fc.weight' or 'linear.weight' of two dimensions",
+                       "cannot tell the classes of '%s': it has no 'fc.weight', 'linear.weight' or "
+                       "'classifier.weight' of two dimensions",
                        rt_quote_text(&quote, path, strlen(path)));
     }
     return RT_OK;

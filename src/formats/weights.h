@@ -24,7 +24,8 @@ typedef struct rt_weights_hints {
     bool projection; /* there are downsample (or shortcut) tensors */
 } rt_weights_hints;
 
-/* Fails where the classes cannot be told (no "fc.weight" or "linear.weight" of two dimensions). */
+/* Fails where the classes cannot be told: no last layer of two dimensions that is called as in one of our families, or
+ * "linear". */
 rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weights_hints *hints, rt_error *err);
 
 #endif

@@ -3,15 +3,23 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "retort/random.h"
 
 void *rt_aligned_zeros(size_t bytes)
 {
-    size_t rounded = (bytes + 64) / 64 * 64;
-    void *memory = aligned_alloc(64, rounded);
-    if (memory)
-        memset(memory, 0, rounded);
+    /* Large blocks ask for huge pages: their passes then miss the address cache a thousandth as often. */
+    const size_t huge = (size_t)2 << 20, alignment = bytes >= 2 * huge ? huge : 64;
+    size_t rounded = (bytes + alignment) / alignment * alignment;
+    void *memory = aligned_alloc(alignment, rounded);
+    if (!memory)
+        return NULL;
+#if defined(MADV_HUGEPAGE)
+    if (alignment == huge)
+        madvise(memory, rounded, MADV_HUGEPAGE); /* advice: refusal changes nothing but speed */
+#endif
+    memset(memory, 0, rounded);
     return memory;
 }
 

@@ -23,7 +23,8 @@ typedef struct rt_model_family {
     const char *const *variants; /* NULL-terminated model names: "resnet20" */
 
     /* Adds the network to an empty graph: input, layers, and an output named "logits" of shape [N, classes].
-     * Parameter names are torchvision's. Errors stick to the graph (rt_graph_finish() reports them). */
+     * Parameter names are torchvision's, or those of the benchmark that the networks are from. Errors stick to the
+     * graph (rt_graph_finish() reports them). */
     void (*build)(rt_graph *graph, const char *variant, const void *settings, const rt_model_input *input);
 } rt_model_family;
 

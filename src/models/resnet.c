@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "models/models.h"
+#include "models/width.h"
 
 enum shortcut { SHORTCUT_PROJECTION, SHORTCUT_IDENTITY };
 
@@ -28,12 +29,6 @@ static const rt_param params[] = {
 
 static const char *const variants[] = {"resnet8",  "resnet14",  "resnet20",  "resnet32",   "resnet44",
                                        "resnet56", "resnet110", "resnet8x4", "resnet32x4", NULL};
-
-static size_t scaled(const struct resnet *options, size_t channels)
-{
-    double wide = options->width * (double)channels + 0.5;
-    return wide < 1.0 ? 1 : (size_t)wide;
-}
 
 static int basic_block(rt_graph *graph, const struct resnet *options, const char *block, int source, size_t from,
                        size_t to, size_t stride)
@@ -64,8 +59,9 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     const struct resnet *options = settings;
     size_t depth = strtoul(variant + strlen("resnet"), NULL, 10);
     bool wide = strstr(variant, "x4") != NULL;
-    const size_t widths[4] = {scaled(options, wide ? 32 : 16), scaled(options, wide ? 64 : 16),
-                              scaled(options, wide ? 128 : 32), scaled(options, wide ? 256 : 64)};
+    const size_t widths[4] = {
+        rt_model_width(options->width, wide ? 32 : 16), rt_model_width(options->width, wide ? 64 : 16),
+        rt_model_width(options->width, wide ? 128 : 32), rt_model_width(options->width, wide ? 256 : 64)};
     int x = rt_graph_input(graph, input->height, input->width, input->channels);
     x = rt_graph_convolution(graph, "conv1", x,
                              (rt_window){.channels = widths[0], .kernel = 3, .padding = 1, .bias = options->stem_bias});

@@ -10,6 +10,8 @@
 
 #include "graph/parameters.h"
 
+/* Of a large tensor a golden file holds at most so many elements, at the places filling_word(name, i) % count; of a
+ * small one all. */
 enum { FILLING_SAMPLES = 32, FILLING_WHOLE = 100 };
 
 /* FNV-1a. */
@@ -67,17 +69,6 @@ static inline void filling_parameters(rt_parameters *parameters)
     for (size_t i = 0; i < parameters->graph->parameter_count; ++i)
         filling_parameter(&parameters->graph->parameters[i], rt_parameter_values(parameters, (int)i));
     ++parameters->version;
-}
-
-/* How many elements of a tensor a golden file holds, and which the i-th of them is. */
-static inline size_t filling_sample_count(size_t count)
-{
-    return count <= FILLING_WHOLE ? count : FILLING_SAMPLES;
-}
-
-static inline size_t filling_position(const char *name, size_t count, size_t i)
-{
-    return count <= FILLING_WHOLE ? i : filling_word(name, i) % count;
 }
 
 #endif

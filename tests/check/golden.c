@@ -65,13 +65,26 @@ static double number(const struct golden *golden, size_t place)
     return value;
 }
 
-size_t golden_option(const struct golden *golden, const char *key, size_t absent)
+/* What stands behind "key=" on the line, or NULL. */
+static const char *option(const struct golden *golden, const char *key)
 {
     size_t length = strlen(key);
     for (size_t i = 1; i < golden->word_count; ++i)
         if (strncmp(golden->words[i], key, length) == 0 && golden->words[i][length] == '=')
-            return strtoul(golden->words[i] + length + 1, NULL, 10);
-    return absent;
+            return golden->words[i] + length + 1;
+    return NULL;
+}
+
+size_t golden_option(const struct golden *golden, const char *key, size_t absent)
+{
+    const char *text = option(golden, key);
+    return text ? strtoul(text, NULL, 10) : absent;
+}
+
+double golden_real_option(const struct golden *golden, const char *key, double absent)
+{
+    const char *text = option(golden, key);
+    return text ? strtod(text, NULL) : absent;
 }
 
 bool golden_tensor(const struct golden *golden, struct golden_tensor *tensor)
@@ -88,10 +101,12 @@ bool golden_tensor(const struct golden *golden, struct golden_tensor *tensor)
                                          .float32_error = number(golden, 6)};
         snprintf(tensor->tag, sizeof tensor->tag, "%s", tags[i]);
         snprintf(tensor->name, sizeof tensor->name, "%s", golden_word(golden, 1));
-        size_t samples = filling_sample_count(tensor->count);
-        if (golden->word_count != FIRST_SAMPLE + samples)
+        tensor->sample_count = golden->word_count - FIRST_SAMPLE;
+        bool whole = tensor->sample_count == tensor->count && tensor->count <= FILLING_WHOLE;
+        if (golden->word_count <= FIRST_SAMPLE || (!whole && tensor->sample_count > FILLING_SAMPLES) ||
+            tensor->sample_count > tensor->count)
             wrong(golden, "the samples are too few or too many");
-        for (size_t k = 0; k < samples; ++k)
+        for (size_t k = 0; k < tensor->sample_count; ++k)
             tensor->samples[k] = number(golden, FIRST_SAMPLE + k);
         return true;
     }
@@ -171,8 +186,9 @@ struct golden_distance golden_distance(const struct golden_tensor *tensor, const
         squares += value * value;
         projection += filling_mix(signs, i) >> 31 ? -value : value;
     }
-    for (size_t i = 0; i < filling_sample_count(tensor->count); ++i) {
-        double value = (double)values[filling_position(tensor->name, tensor->count, i)];
+    for (size_t i = 0; i < tensor->sample_count; ++i) {
+        size_t at = tensor->sample_count == tensor->count ? i : filling_word(tensor->name, i) % tensor->count;
+        double value = (double)values[at];
         double error = fabs(value - tensor->samples[i]);
         distance.error = fmax(error, distance.error);
     }

@@ -1,5 +1,5 @@
-/* Reads tests/golden/nodes.txt and network.txt: lines of words, tensors among them. A file that is not as expected ends
- * the program: it is part of the tests. */
+/* Reads tests/golden/nodes.txt and network_FAMILY.txt: lines of words, tensors among them. A file that is not as
+ * expected ends the program: it is part of the tests. */
 #ifndef RETORT_CHECK_GOLDEN_H
 #define RETORT_CHECK_GOLDEN_H
 
@@ -31,6 +31,7 @@ struct golden_tensor {
     double scale;            /* what errors are relative to: the largest value */
     double norm, projection; /* of the whole tensor */
     double float32_error;
+    size_t sample_count; /* `count`, where the tensor is stored as it is */
     double samples[FILLING_WHOLE];
 };
 
@@ -54,6 +55,7 @@ const char *golden_word(const struct golden *golden, size_t place);
 
 /* The number behind "key=" on the line, or what is given for its absence. */
 size_t golden_option(const struct golden *golden, const char *key, size_t absent);
+double golden_real_option(const struct golden *golden, const char *key, double absent);
 
 /* The line as a tensor; false if it is something else. */
 bool golden_tensor(const struct golden *golden, struct golden_tensor *tensor);

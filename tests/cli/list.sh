@@ -18,6 +18,9 @@ expect_stdout_lacks "sgd"
 expect_exit 0 "$retort" list models
 expect_stdout_matches '^model +parameters +MACs'
 expect_stdout_matches '^resnet20 +0\.278 M +4[01]\.[0-9] M'
+expect_stdout_matches '^wrn_40_2 +2\.3 M +328 M'
+expect_stdout_matches '^vgg13 +9\.5 M +285 M'
+expect_stdout_matches '^mobilenetv2 +0\.813 M +6\.5 M'
 
 expect_exit 0 "$retort" list datasets
 expect_stdout_matches '^cifar  '

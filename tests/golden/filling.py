@@ -5,6 +5,7 @@ fill images, weights and output gradients, and the places where a large tensor i
 import numpy
 import torch
 
+CLASSES = 100
 SAMPLES = 32
 WHOLE = 100  # the largest tensor that is stored as it is
 
@@ -60,27 +61,38 @@ def activation(tensor):
     return tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor
 
 
-def positions(name, count):
-    return numpy.arange(count) if count <= WHOLE else words(name, SAMPLES) % numpy.uint32(count)
+def positions(name, count, samples=None):
+    whole = count <= (samples or WHOLE)
+    return numpy.arange(count) if whole else words(name, samples or SAMPLES) % numpy.uint32(count)
 
 
-def tensor_lines(exact, *singles):
+def float32_errors(exact, scales, singles, pooled):
+    errors = {key: max(abs(values - in_memory_order(single[key])).max() for single in singles) / scales[key]
+              for key, values in exact.items()}
+    if pooled:
+        errors = {(tag, name): max(error for (other, _), error in errors.items() if other == tag) for tag, name in errors}
+    return errors
+
+
+def tensor_lines(exact, *singles, samples=None, pooled=False):
     """One line a tensor, of PyTorch's float64 results and one or several float32 results by (tag, name):
 
         TAG NAME count scale norm projection float32-error samples...
 
     The error is the largest in the whole tensor, relative to its largest value, `scale`. The projection is a sum with
-    pseudo-random signs: it moves when something is wrong between the samples.
+    pseudo-random signs: it moves when something is wrong between the samples. `samples` stores fewer of all but outputs;
+    `pooled` gives all tensors of a tag the largest error among them.
     """
     exact = {key: in_memory_order(tensor) for key, tensor in exact.items()}
     largest_gradient = max(abs(values).max() for (tag, _), values in exact.items() if tag != "running")
-    for (tag, name), values in exact.items():
-        at = positions(name, values.size)
-        scale = abs(values).max()
+    scales = {key: abs(values).max() for key, values in exact.items()}
+    for key, scale in scales.items():
         if 0 < scale < 1e-5 * largest_gradient:  # terms that cancel: a bias before a norm, for instance
-            scale = largest_gradient
+            scales[key] = largest_gradient
+    errors = float32_errors(exact, {key: scale or 1.0 for key, scale in scales.items()}, singles, pooled)
+    for (tag, name), values in exact.items():
+        at = positions(name, values.size, None if tag == "output" else samples)
         signs = numpy.where(words("projection", values.size) >> numpy.uint32(31), -1.0, 1.0)
-        error = max(abs(values - in_memory_order(single[tag, name])).max() for single in singles) / (scale or 1.0)
-        samples = " ".join(f"{x:.8g}" for x in values[at])
-        yield (f"{tag} {name} {values.size} {scale:.8g} {numpy.sqrt((values**2).sum()):.8g} "
-               f"{(signs * values).sum():.8g} {error:.2e} {samples}")
+        stored = " ".join(f"{x:.8g}" for x in values[at])
+        yield (f"{tag} {name} {values.size} {scales[tag, name]:.8g} {numpy.sqrt((values**2).sum()):.8g} "
+               f"{(signs * values).sum():.8g} {errors[tag, name]:.2e} {stored}")

@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
-"""Writes nodes.txt and network.txt: what PyTorch computes in float64 for tests/check, and how far its float32 is from that.
+"""Writes nodes.txt and network_FAMILY.txt: what PyTorch computes in float64 for tests/check, and how far its float32 is from it.
 
-Run with Debian's python3-torch: python3 tests/golden/make_golden.py
+Run with Debian's python3-torch: python3 tests/golden/make_golden.py [nodes|resnet|wide_resnet|vgg|mobilenet_v2 ...]
 The values of losses and optimizers have scripts of their own: make_loss_golden.py and make_optim_golden.py.
 """
 
+import importlib
 import pathlib
+import sys
 
 import torch
 
 import network
 import nodes
+
+FAMILIES = ("resnet", "wide_resnet", "vgg", "mobilenet_v2")
 
 HEAD = """# Written by tests/golden/make_golden.py with PyTorch {version}; do not edit. A tensor is
 #   TAG NAME count scale norm projection float32-error samples...
@@ -26,5 +30,8 @@ def write(name, lines):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    write("nodes.txt", nodes.lines())
-    write("network.txt", network.lines())
+    for wanted in sys.argv[1:] or ("nodes", *FAMILIES):
+        if wanted == "nodes":
+            write("nodes.txt", nodes.lines())
+        else:
+            write(f"network_{wanted}.txt", network.lines(importlib.import_module(wanted)))

@@ -1,4 +1,15 @@
-"""The CIFAR ResNets as torchvision would write them, run in float64 and float32: forward, backward, ten steps of SGD."""
+"""Networks run in float64 and float32: forward, backward, steps of SGD. A family is a module of its own (resnet.py) with
+
+    MODELS  by name, whose parameters are listed
+    SIZES   by name, of which only parameters and MACs are
+    TRIAL   the variant that is run, with its options, as Retort would be told; and what makes it
+    RUNS    its modes and batches: train, a second batch size "partial", eval
+    STEPS   of SGD
+    LEARNING_RATE of these steps, where it is another than here
+    ROLLS   how many float32 runs there are of each kind, where not two: the error of the worst is the measure
+    SAMPLES how many elements of a parameter are stored, where not as many as filling.py says
+    POOLED  whether all tensors of a kind are held to the error of the worst of them
+"""
 
 import copy
 
@@ -8,49 +19,10 @@ from torch import nn
 
 import filling
 
-CLASSES = 100
 TRIALS = 40
-STEPS = 10
 DESCENT_BATCH = 4
-SGD = dict(lr=0.02, momentum=0.9, nesterov=True, weight_decay=5e-4)  # the same in check_network.c
-
-
-class BasicBlock(nn.Module):
-    def __init__(self, inputs, outputs, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x, rectify):
-        y = rectify(self.bn1(self.conv1(x)))
-        return rectify(self.bn2(self.conv2(y)) + (self.downsample(x) if self.downsample else x))
-
-
-class ResNet(nn.Module):
-    def __init__(self, depth, widths=(16, 16, 32, 64)):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
-        for stage in (1, 2, 3):
-            blocks = [BasicBlock(widths[stage - 1] if block == 0 else widths[stage], widths[stage],
-                                 2 if stage > 1 and block == 0 else 1) for block in range((depth - 2) // 6)]
-            setattr(self, f"layer{stage}", nn.ModuleList(blocks))
-        self.fc = nn.Linear(widths[3], CLASSES)
-
-    def forward(self, x, rectify=F.relu):
-        x = rectify(self.bn1(self.conv1(x)))
-        for block in (*self.layer1, *self.layer2, *self.layer3):
-            x = block(x, rectify)
-        return self.fc(x.mean((2, 3)))
-
-
-WIDE = (32, 64, 128, 256)
-MODELS = {"resnet20": ResNet(20), "resnet56": ResNet(56), "resnet8x4": ResNet(8, WIDE), "resnet32x4": ResNet(32, WIDE)}
+LEARNING_RATE = 0.02
+SGD = dict(momentum=0.9, nesterov=True, weight_decay=5e-4)  # the same in check_network.c
 
 
 def state(model):
@@ -73,20 +45,28 @@ def macs(model):
     return total
 
 
+def learning_rate(family):
+    return getattr(family, "LEARNING_RATE", LEARNING_RATE)
+
+
+def rolls(family):
+    return getattr(family, "ROLLS", 2)
+
+
 class Runner:
-    """resnet20 with the filled parameters, in one of the ways to compute with it. Images are rolled along the batch and the
+    """The trial's network with the filled parameters, in one of the ways to compute with it. Images are rolled along the batch and the
     logits rolled back: sums over the batch then run in another order, and nothing else changes."""
 
-    def __init__(self, training, dtype, roll=0, onednn=True):
-        self.dtype, self.roll, self.onednn = dtype, roll, onednn
-        self.model = ResNet(20).to(dtype)
+    def __init__(self, family, training, dtype, roll=0, onednn=True):
+        self.dtype, self.roll, self.rolls, self.onednn = dtype, roll, rolls(family), onednn
+        self.model = family.TRIAL[1]().to(dtype)
         for name, tensor in state(self.model).items():
             tensor.copy_(filling.parameter(name, tuple(tensor.shape)))
         self.model.train(training)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), **SGD)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=learning_rate(family), **SGD)
 
     def shift(self, batch):
-        return self.roll * (batch // 2)
+        return self.roll * (batch // self.rolls)
 
     def logits(self, images, rectify=F.relu):
         images = images.to(self.dtype)
@@ -96,7 +76,7 @@ class Runner:
 
     def backward(self, name, batch):
         logits = self.logits(images(name, batch))
-        loss = F.cross_entropy(logits, filling.labels(name, batch, CLASSES))
+        loss = F.cross_entropy(logits, filling.labels(name, batch, filling.CLASSES))
         self.optimizer.zero_grad()
         with torch.backends.mkldnn.flags(enabled=self.onednn):
             loss.backward()
@@ -113,10 +93,10 @@ class Runner:
                 for name, tensor in self.model.named_parameters()}
 
 
-def runners(training):
+def runners(family, training):
     """One in float64, and several in float32: the error of one of these is a matter of luck, that of the worst is not."""
-    return Runner(training, torch.float64), *(Runner(training, torch.float32, roll, onednn)
-                                              for roll in (0, 1) for onednn in (True, False))
+    return Runner(family, training, torch.float64), *(Runner(family, training, torch.float32, roll, onednn)
+                                                      for roll in range(rolls(family)) for onednn in (True, False))
 
 
 def images(name, batch):
@@ -152,44 +132,61 @@ def safe_images(purpose, batch, several):
     return best
 
 
-def run(mode, batch):
-    """Logits, loss and all gradients of one forward and backward."""
-    several = runners(mode != "eval")
+def tensor_lines(family, *several):
+    yield from filling.tensor_lines(*several, samples=getattr(family, "SAMPLES", None),
+                                    pooled=getattr(family, "POOLED", False))
+
+
+def run(family, mode, batch):
+    """Logits, loss and all gradients of one forward and backward. Of a family whose parameters are sampled thinly, evaluation
+    gives logits and loss alone: what is special about its backward is resnet20's business."""
+    several = runners(family, mode != "eval")
     name = safe_images(f"images.{mode}", batch, several)
     yield f"run {mode} {name} batch={batch}"
     tensors = []
     for runner in several:
-        tensors.append({**runner.backward(name, batch), **runner.gradients()})
+        tensors.append(runner.backward(name, batch))
+        if mode != "eval" or not hasattr(family, "SAMPLES"):
+            tensors[-1].update(runner.gradients())
         if mode == "train":
             tensors[-1].update(runner.running())
-    yield from filling.tensor_lines(*tensors)
+    yield from tensor_lines(family, *tensors)
 
 
-def descent():
-    """The losses of ten steps of SGD, each on its own images, and how far they moved the parameters. At this learning rate
+def descent(family):
+    """The losses of some steps of SGD, each on its own images, and how far they moved the parameters. At this learning rate
     and with safe images, float32 stays near float64; with larger steps the network itself is chaotic, and two correct
     programs part by 10 % within ten steps."""
-    yield f"descent batch={DESCENT_BATCH}"
-    several = runners(True)
+    yield f"descent batch={DESCENT_BATCH} learning_rate={learning_rate(family)}"
+    several = runners(family, True)
     losses = [[] for _ in several]
-    for step in range(STEPS):
+    for step in range(family.STEPS):
         name = safe_images(f"descent.{step}", DESCENT_BATCH, several)
         yield f"step {name}"
         for runner, path in zip(several, losses):
             path.append(runner.backward(name, DESCENT_BATCH)["output", "loss"])
             runner.optimizer.step()
-    yield from filling.tensor_lines(*({("output", "losses"): torch.cat(path), **runner.changes()}
+    yield from tensor_lines(family, *({("output", "losses"): torch.cat(path), **runner.changes()}
                                       for runner, path in zip(several, losses)))
 
 
-def lines():
-    for name, model in MODELS.items():
+def sizes(family):
+    for name, model in family.MODELS.items():
         yield ""
         yield f"model {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model)}"
         for key, tensor in state(model).items():
             yield f"state {key} {' '.join(map(str, tensor.shape))}"
-    for mode, batch in (("train", 8), ("partial", 3), ("eval", 8)):
-        yield ""
-        yield from run(mode, batch)
     yield ""
-    yield from descent()
+    for name, model in family.SIZES.items():
+        yield f"size {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model)}"
+
+
+def lines(family):
+    yield from sizes(family)
+    yield ""
+    yield f"network {family.TRIAL[0]}"
+    for mode, batch in family.RUNS:
+        yield ""
+        yield from run(family, mode, batch)
+    yield ""
+    yield from descent(family)

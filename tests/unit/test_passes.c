@@ -87,6 +87,64 @@ static void inference_leaves_convolutions_alone(void **state)
     rt_graph_free(graph);
 }
 
+/* Of wrn_16_1, which has two blocks a stage, training keeps 13 norms with their ReLUs. Frozen, a norm stays where a sum
+ * comes before it, or a sum as well as itself reads the convolution before it: all but the second of each block. Every
+ * sum joins a convolution, and none has an activation. */
+static void pre_activation_keeps_the_norms_behind_sums(void **state)
+{
+    (void)state;
+    rt_graph *graph = build("wrn_16_1", "");
+    rt_graph *training = rt_graph_for_training(graph), *frozen = rt_graph_for_inference(graph);
+    assert_int_equal(count_kind(training, RT_NODE_RELU), 0);
+    assert_int_equal(count_kind(training, RT_NODE_BATCH_NORM), 13);
+    assert_int_equal(count_kind(training, RT_NODE_ADD), 6);
+    assert_int_equal(count_kind(frozen, RT_NODE_BATCH_NORM), 7);
+    assert_int_equal(frozen->node_count, 1 + 15 + 7 + 2);
+    size_t residuals = 0;
+    for (size_t i = 0; i < frozen->node_count; ++i) {
+        const rt_node *node = &frozen->nodes[i];
+        if (node->kind == RT_NODE_BATCH_NORM)
+            assert_int_equal(node->activation, RT_ACTIVATION_RELU);
+        if (node->kind != RT_NODE_CONVOLUTION)
+            continue;
+        bool first = strstr(node->name, ".conv1");
+        assert_true((node->norm.weight >= 0) == first);
+        assert_int_equal(node->activation, first ? RT_ACTIVATION_RELU : RT_ACTIVATION_NONE);
+        residuals += node->source_count == 2;
+    }
+    assert_int_equal(residuals, 6);
+    rt_graph_free(frozen);
+    rt_graph_free(training);
+
+    rt_graph_free(graph);
+    graph = build("wrn_16_2", "");
+    frozen = rt_graph_for_inference(graph); /* the first block's shortcut reads the norm, and the stem's norm folds */
+    assert_int_equal(count_kind(frozen, RT_NODE_BATCH_NORM), 6);
+    assert_true(frozen->nodes[rt_graph_find(frozen, "conv1")].norm.weight >= 0);
+    rt_graph_free(frozen);
+    rt_graph_free(graph);
+}
+
+static void frozen_inverted_residuals_are_three_convolutions(void **state)
+{
+    (void)state;
+    rt_graph *graph = build("mobilenetv2", ""), *frozen = rt_graph_for_inference(graph);
+    assert_int_equal(frozen->node_count, 1 + 53 + 2);
+    size_t residuals = 0;
+    for (size_t i = 0; i < frozen->node_count; ++i) {
+        const rt_node *node = &frozen->nodes[i];
+        if (node->kind != RT_NODE_CONVOLUTION)
+            continue;
+        assert_true(node->norm.weight >= 0);
+        bool last_of_block = strstr(node->name, ".conv.6");
+        assert_int_equal(node->activation, last_of_block ? RT_ACTIVATION_NONE : RT_ACTIVATION_RELU);
+        residuals += node->source_count == 2;
+    }
+    assert_int_equal(residuals, 10);
+    rt_graph_free(frozen);
+    rt_graph_free(graph);
+}
+
 /* A value that several nodes read must stay what it is. */
 static void passes_respect_other_readers(void **state)
 {
@@ -120,6 +178,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_fuses_every_relu),
         cmocka_unit_test(inference_leaves_convolutions_alone),
+        cmocka_unit_test(pre_activation_keeps_the_norms_behind_sums),
+        cmocka_unit_test(frozen_inverted_residuals_are_three_convolutions),
         cmocka_unit_test(passes_respect_other_readers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,8 +143,11 @@ static void tensors_give_options_away(void **state)
         rt_network_free(network);
         free(settings);
     }
-    size_t trained = write_network("mlp", NULL, 0, NULL, 0); /* a family without such options */
-    assert_opens(&(rt_pretrained_wish){.model = "mlp", .input = extent}, trained);
+    const char *const without[] = {"mlp", "wrn_10_1", "vgg8", "mobilenetv2"}; /* such options */
+    for (size_t i = 0; i < sizeof without / sizeof *without; ++i) {
+        size_t trained = write_network(without[i], NULL, 0, NULL, 0);
+        assert_opens(&(rt_pretrained_wish){.model = without[i], .input = extent}, trained);
+    }
 }
 
 static void the_user_has_the_last_word(void **state)

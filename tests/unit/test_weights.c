@@ -283,11 +283,22 @@ static void a_look_finds_classes_channels_bias_and_projections(void **state)
     assert_int_equal(hints.classes, 5);
     assert_int_equal(hints.channels, 3);
     assert_false(hints.stem_bias || hints.projection);
-    rt_tensor *fc = item("module.linear.weight");
+    const char *const first_and_last[][2] = {{"block0.0.weight", "classifier.weight"},
+                                             {"conv1.0.weight", "classifier.0.weight"}};
+    const char *first = "module.conv1.weight", *last = "module.linear.weight";
+    for (size_t i = 0; i < 2; ++i) {
+        item(first)->name = first_and_last[i][0];
+        item(last)->name = first_and_last[i][1];
+        first = first_and_last[i][0];
+        last = first_and_last[i][1];
+        assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, &err), RT_OK);
+        assert_true(hints.classes == 5 && hints.channels == 3);
+    }
+    rt_tensor *fc = item(last);
     fc->shape = (rt_shape){2, {(size_t)1 << 60, 0}}; /* fits into a file of any size */
     assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, &err), RT_ERROR_FORMAT);
-    assert_string_equal(err.message,
-                        "cannot tell the classes of 'w': it has no 'fc.weight' or 'linear.weight' of two dimensions");
+    assert_string_equal(err.message, "cannot tell the classes of 'w': it has no 'fc.weight', 'linear.weight' or "
+                                     "'classifier.weight' of two dimensions");
 }
 
 int main(void)

@@ -1,0 +1,23 @@
+/* The table of one instruction set. Compiled for several. */
+#include "engine/winograd_code.h"
+
+#if RT_LANES == 16
+#define INSTRUCTION_SET "avx512"
+#elif RT_LANES == 8
+#define INSTRUCTION_SET "avx2"
+#else
+#define INSTRUCTION_SET "portable"
+#endif
+
+const rt_winograd_code RT_OF_LANES(rt_winograd_code_) = {
+    .name = "winograd:" INSTRUCTION_SET,
+    .lanes = RT_LANES,
+    .weights_floats = RT_OF_LANES(rt_winograd_weights_floats_),
+    .transform_weights = RT_OF_LANES(rt_winograd_transform_weights_),
+    .convolve_floats = RT_OF_LANES(rt_winograd_convolve_floats_),
+    .convolve = RT_OF_LANES(rt_winograd_convolve_),
+    .correlate_floats = RT_OF_LANES(rt_winograd_correlate_floats_),
+    .product_floats = RT_OF_LANES(rt_winograd_product_floats_),
+    .correlate = RT_OF_LANES(rt_winograd_correlate_),
+    .transform_product = RT_OF_LANES(rt_winograd_transform_product_),
+};

@@ -1,0 +1,127 @@
+/* Winograd's forward block: source tiles to frequencies, one matrix product a frequency, frequencies to outputs. The
+ * data gradient is the same on turned weights. Compiled for several instruction sets. */
+#include "engine/winograd_code.h"
+#include "engine/winograd_multiply.h"
+#include "engine/winograd_tiles.h"
+
+/* Weights lie as [36][panel][inputs][vectors of the panel]: two vectors a panel, and one in the last if the number of
+ * vectors is odd. */
+size_t RT_OF_LANES(rt_winograd_weights_floats_)(size_t inputs, size_t outputs)
+{
+    return RT_WINOGRAD_FREQUENCIES * inputs * vectors_of(outputs) * RT_LANES;
+}
+
+/* One frequency of `rows` tiles and a panel of outputs; `source` and `product` point at the frequency in the first
+ * tile's cells, which lie `source_row` and `product_row` floats apart. */
+RT_INLINE void multiply_tiles(const size_t rows, const size_t vectors, const float *source, size_t source_row,
+                              const float *panel, size_t inputs, float *product, size_t product_row)
+{
+    rt_vector sum[ROWS][COLUMNS];
+    load_tile(rows, vectors, sum, NULL, 0);
+    size_t c = 0;
+    for (; c + RT_LANES <= inputs; c += RT_LANES, source += CELL, panel += RT_LANES * vectors * RT_LANES)
+        multiply_steps(rows, vectors, sum, source, source_row, 1, panel, vectors * RT_LANES, RT_LANES);
+    if (c < inputs)
+        multiply_steps(rows, vectors, sum, source, source_row, 1, panel, vectors * RT_LANES, inputs - c);
+    store_tile(rows, vectors, sum, product, product_row, CELL);
+}
+
+/* All tiles: whole register tiles, then what is left. */
+#define MULTIPLY_PANEL(vectors)                                                                                        \
+    static void multiply_panel_##vectors(size_t tiles, const float *source, size_t source_row, const float *panel,     \
+                                         size_t inputs, float *product, size_t product_row)                            \
+    {                                                                                                                  \
+        for (; tiles >= ROWS; tiles -= ROWS, source += ROWS * source_row, product += ROWS * product_row)               \
+            multiply_tiles(ROWS, vectors, source, source_row, panel, inputs, product, product_row);                    \
+        switch (tiles) {                                                                                               \
+            FOR_EACH_REST(REST_##vectors)                                                                              \
+        }                                                                                                              \
+    }
+#define REST(n, vectors)                                                                                               \
+    case n:                                                                                                            \
+        multiply_tiles(n, vectors, source, source_row, panel, inputs, product, product_row);                           \
+        return;
+#define REST_1(n) REST(n, 1)
+#define REST_2(n) REST(n, 2)
+MULTIPLY_PANEL(1)
+MULTIPLY_PANEL(2)
+
+/* product [tiles, outputs] = source [tiles, inputs] times weights, for one frequency of cells. */
+static void multiply_frequency(const rt_winograd *shape, size_t tiles, const float *source, const float *weights,
+                               float *product)
+{
+    const size_t inputs = shape->inputs, vectors = vectors_of(shape->outputs);
+    const size_t source_row = vectors_of(inputs) * CELL, product_row = vectors * CELL;
+    size_t v = 0;
+    for (; v + 2 <= vectors; v += 2, weights += inputs * 2 * RT_LANES)
+        multiply_panel_2(tiles, source, source_row, weights, inputs, product + v * CELL, product_row);
+    if (v < vectors)
+        multiply_panel_1(tiles, source, source_row, weights, inputs, product + v * CELL, product_row);
+}
+
+#define READ_TILES(reading)                                                                                            \
+    static void read_tiles_##reading(const rt_winograd *shape, const rt_winograd_source *src, size_t first,            \
+                                     size_t count, float *cell)                                                        \
+    {                                                                                                                  \
+        const size_t channels = shape->inputs;                                                                         \
+        for (size_t t = 0; t < count; ++t) {                                                                           \
+            const tile at = tile_at(shape, first + t);                                                                 \
+            const bool inside = tile_inside(shape, at);                                                                \
+            for (size_t c = 0; c < channels; c += RT_LANES, cell += CELL) {                                            \
+                const bool whole = c + RT_LANES <= channels;                                                           \
+                const reader r = whole ? reader_at(src, reading, c, RT_LANES, true)                                    \
+                                       : reader_at(src, reading, c, channels - c, false);                              \
+                if (!whole)                                                                                            \
+                    read_source_tile(shape, channels, at, &r, reading, false, false, cell);                            \
+                else if (inside)                                                                                       \
+                    read_source_tile(shape, channels, at, &r, reading, true, true, cell);                              \
+                else                                                                                                   \
+                    read_source_tile(shape, channels, at, &r, reading, false, true, cell);                             \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+READ_TILES(RT_READ_PLAIN)
+READ_TILES(RT_READ_NORM)
+READ_TILES(RT_READ_NORM_RELU)
+READ_TILES(RT_READ_NORM_BACKWARD)
+
+void RT_OF_LANES(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first, size_t count,
+                                    float *cells)
+{
+    switch (src->reading) {
+    case RT_READ_NORM:
+        read_tiles_RT_READ_NORM(shape, src, first, count, cells);
+        return;
+    case RT_READ_NORM_RELU:
+        read_tiles_RT_READ_NORM_RELU(shape, src, first, count, cells);
+        return;
+    case RT_READ_NORM_BACKWARD:
+        read_tiles_RT_READ_NORM_BACKWARD(shape, src, first, count, cells);
+        return;
+    default:
+        read_tiles_RT_READ_PLAIN(shape, src, first, count, cells);
+    }
+}
+
+size_t RT_OF_LANES(rt_winograd_convolve_floats_)(const rt_winograd *shape)
+{
+    const size_t inputs = vectors_of(shape->inputs), outputs = vectors_of(shape->outputs);
+    return shape->block * (inputs + outputs) * CELL + RT_OF_LANES(rt_winograd_write_floats_)(shape);
+}
+
+void RT_OF_LANES(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winograd_source *src,
+                                        const float *transformed, const rt_winograd_target *dst, size_t first,
+                                        size_t last, float *scratch, double *sums)
+{
+    const size_t inputs = vectors_of(shape->inputs), outputs = vectors_of(shape->outputs);
+    float *sources = scratch, *products = sources + shape->block * inputs * CELL;
+    float *block_sums = products + shape->block * outputs * CELL;
+    for (size_t start = first; start < last; start += shape->block) {
+        const size_t count = last - start < shape->block ? last - start : shape->block;
+        RT_OF_LANES(rt_winograd_read_)(shape, src, start, count, sources);
+        for (size_t f = 0; f < RT_WINOGRAD_FREQUENCIES; ++f)
+            multiply_frequency(shape, count, sources + f * RT_LANES,
+                               transformed + f * shape->inputs * outputs * RT_LANES, products + f * RT_LANES);
+        RT_OF_LANES(rt_winograd_write_)(shape, dst, start, count, products, block_sums, sums);
+    }
+}

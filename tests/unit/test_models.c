@@ -1,0 +1,107 @@
+/* Model families: what their options make of them, and the sizes of images that they take. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/network.h"
+#include "recipe/recipe.h"
+
+static rt_status open_network(const char *variant, const char *option, rt_model_input input, rt_network **network,
+                              rt_error *err)
+{
+    const rt_model_family *family = rt_model_find(variant);
+    assert_non_null(family);
+    void *settings = calloc(1, family->settings_size + 1);
+    assert_int_equal(rt_settings_parse(variant, family->params, &option, option ? 1 : 0, settings, NULL), RT_OK);
+    rt_status status = rt_network_new(variant, settings, &input, false, network, err);
+    free(settings);
+    return status;
+}
+
+static size_t parameters(const char *variant, const char *option)
+{
+    rt_network *network;
+    rt_error err = {0};
+    if (open_network(variant, option, (rt_model_input){32, 32, 3, 100}, &network, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    size_t count = rt_graph_trained_count(network->graph);
+    rt_network_free(network);
+    return count;
+}
+
+static void every_variant_takes_images_of_many_sizes(void **state)
+{
+    (void)state;
+    const rt_model_input inputs[] = {{32, 32, 3, 10}, {28, 28, 1, 10}, {64, 48, 3, 2}, {9, 8, 4, 1000}};
+    for (size_t f = 0; f < rt_model_family_count; ++f)
+        for (const char *const *variant = rt_model_families[f]->variants; *variant; ++variant)
+            for (size_t i = 0; i < sizeof inputs / sizeof *inputs; ++i) {
+                rt_network *network;
+                rt_error err = {0};
+                if (strcmp(*variant, "wrn_28_10") == 0) /* 150 MB */
+                    continue;
+                if (open_network(*variant, NULL, inputs[i], &network, &err) != RT_OK)
+                    fail_msg("%s", err.message);
+                assert_int_equal(network->graph->nodes[network->graph->output].shape.channels, inputs[i].classes);
+                rt_network_free(network);
+            }
+}
+
+static void vgg_refuses_images_that_it_would_pool_away(void **state)
+{
+    (void)state;
+    rt_network *network;
+    rt_error err = {0};
+    assert_int_equal(open_network("vgg8", NULL, (rt_model_input){32, 7, 3, 10}, &network, &err), RT_ERROR_SHAPE);
+    assert_string_equal(err.message, "model 'vgg8': images of 32 x 7 are too small for 3 max pools: each side must be "
+                                     "at least 8");
+    assert_int_equal(open_network("vgg8", "pools=2", (rt_model_input){4, 4, 3, 10}, &network, &err), RT_OK);
+    rt_network_free(network);
+}
+
+static void options_widen_and_narrow(void **state)
+{
+    (void)state;
+    assert_int_equal(parameters("wrn_16_1", "width=2"), parameters("wrn_16_2", NULL));
+    assert_int_equal(parameters("wrn_16_1", "width=0.5"), 48180);
+    assert_int_equal(parameters("wrn_16_1", "dropout=0.3"), parameters("wrn_16_1", NULL));
+    assert_int_equal(parameters("vgg8", "pools=5"), parameters("vgg8", NULL));
+    assert_true(parameters("vgg8", "width=0.5") < parameters("vgg8", NULL) / 3);
+    assert_true(parameters("mobilenetv2", "expansion=3") < parameters("mobilenetv2", NULL));
+    /* torchvision's mobilenet_v2 has 2,351,972 for 100 classes; the first block's expansion adds 32 * 32 + 2 * 32. */
+    assert_int_equal(parameters("mobilenetv2", "width=1"), 2351972 + 1088);
+}
+
+/* Both shortcuts of a wide residual network, of which the projection comes behind the norm and its ReLU. */
+static void wide_shortcuts_start_where_the_header_says(void **state)
+{
+    (void)state;
+    rt_network *network;
+    assert_int_equal(open_network("wrn_16_1", NULL, (rt_model_input){32, 32, 3, 10}, &network, NULL), RT_OK);
+    const rt_graph *graph = network->graph;
+    const rt_node *nodes = graph->nodes;
+    assert_int_equal(nodes[rt_graph_find(graph, "block1.layer.0.add")].sources[1], rt_graph_find(graph, "conv1"));
+    assert_int_equal(nodes[rt_graph_find(graph, "block2.layer.0.convShortcut")].sources[0],
+                     rt_graph_find(graph, "block2.layer.0.relu1"));
+    assert_int_equal(nodes[rt_graph_find(graph, "block2.layer.1.add")].sources[1],
+                     rt_graph_find(graph, "block2.layer.0.add"));
+    assert_int_equal(rt_graph_find(graph, "block2.layer.1.convShortcut"), -1);
+    rt_network_free(network);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_variant_takes_images_of_many_sizes),
+        cmocka_unit_test(vgg_refuses_images_that_it_would_pool_away),
+        cmocka_unit_test(options_widen_and_narrow),
+        cmocka_unit_test(wide_shortcuts_start_where_the_header_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
