@@ -23,12 +23,12 @@ static const rt_port ports[] = {
     [LABELS] = {"labels", "N", RT_PORT_INDEX},
 };
 
-/* Scratch: a loss per sample [N], then the student's log-probabilities [N, C]. */
+/* Scratch: a loss per sample [N], then the student's log-probabilities and probabilities [N, 2, C]. */
 static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 {
     (void)state, (void)err;
     size_t samples = plan->shapes[STUDENT].dims[0], classes = plan->shapes[STUDENT].dims[1];
-    plan->scratch_bytes = samples * (1 + classes) * sizeof(double);
+    plan->scratch_bytes = samples * (1 + 2 * classes) * sizeof(double);
     return RT_OK;
 }
 
@@ -37,24 +37,29 @@ struct work {
     double smoothing;
 };
 
-static void sample(void *context, size_t n)
+RT_WIDE static void sample(void *context, size_t n)
 {
     const struct work *work = context;
     const rt_port_data *student = &work->io->ports[STUDENT];
     size_t samples = student->shape.dims[0], classes = student->shape.dims[1];
     size_t label = (size_t)work->io->ports[LABELS].indices[n];
-    double *losses = work->io->scratch, *log_q = losses + samples + n * classes;
-    rt_log_softmax(student->values + n * classes, classes, 1.0, log_q);
+    double *losses = work->io->scratch;
+    double *restrict log_q = losses + samples + n * 2 * classes, *restrict q = log_q + classes;
+    rt_softmax(student->values + n * classes, classes, 1.0, log_q, q);
 
-    double loss = 0.0, slope = work->io->weight / (double)samples;
-    float *gradient = student->gradient ? student->gradient + n * classes : NULL;
-    for (size_t k = 0; k < classes; ++k) {
-        double target = work->smoothing / (double)classes + (k == label ? 1.0 - work->smoothing : 0.0);
-        loss -= target * log_q[k];
-        if (gradient)
-            gradient[k] += (float)(slope * (exp(log_q[k]) - target));
-    }
+    /* The target is `rest` at the label, and `even` everywhere on top of that. */
+    double rest = 1.0 - work->smoothing, even = work->smoothing / (double)classes;
+    double loss = -rest * log_q[label];
+    if (even > 0.0)
+        loss -= even * rt_sum(log_q, classes);
     losses[n] = loss;
+    if (!student->gradient)
+        return;
+    double slope = work->io->weight / (double)samples;
+    float *restrict gradient = student->gradient + n * classes;
+    q[label] -= rest;
+    for (size_t k = 0; k < classes; ++k)
+        gradient[k] += (float)(slope * (q[k] - even));
 }
 
 static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
@@ -63,7 +68,7 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     size_t samples = io->ports[STUDENT].shape.dims[0], classes = io->ports[STUDENT].shape.dims[1];
     RT_TRY(rt_labels_check("cross_entropy", io->ports[LABELS].indices, samples, classes, err));
     struct work work = {io, settings->label_smoothing};
-    rt_parallel_rows(samples, sample, &work);
+    rt_parallel_samples(samples, classes, sample, &work);
     *loss = rt_batch_mean(io->scratch, samples);
     return RT_OK;
 }

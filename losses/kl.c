@@ -27,12 +27,12 @@ static const rt_port ports[] = {
     [TEACHER] = {"teacher.logits", "N C", 0},
 };
 
-/* Scratch: a loss per sample [N], then the log-probabilities of student and teacher [N, 2, C]. */
+/* Scratch: a loss per sample [N], then log q, q, log p and p [N, 4, C]. */
 static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 {
     (void)state, (void)err;
     size_t samples = plan->shapes[STUDENT].dims[0], classes = plan->shapes[STUDENT].dims[1];
-    plan->scratch_bytes = samples * (1 + 2 * classes) * sizeof(double);
+    plan->scratch_bytes = samples * (1 + 4 * classes) * sizeof(double);
     return RT_OK;
 }
 
@@ -41,24 +41,26 @@ struct work {
     double temperature, scale;
 };
 
-static void sample(void *context, size_t n)
+RT_WIDE static void sample(void *context, size_t n)
 {
     const struct work *work = context;
     const rt_port_data *student = &work->io->ports[STUDENT], *teacher = &work->io->ports[TEACHER];
     size_t samples = student->shape.dims[0], classes = student->shape.dims[1];
-    double *losses = work->io->scratch, *log_q = losses + samples + n * 2 * classes, *log_p = log_q + classes;
-    rt_log_softmax(student->values + n * classes, classes, work->temperature, log_q);
-    rt_log_softmax(teacher->values + n * classes, classes, work->temperature, log_p);
+    double *losses = work->io->scratch;
+    double *restrict log_q = losses + samples + n * 4 * classes, *restrict q = log_q + classes;
+    double *restrict log_p = q + classes, *restrict p = log_p + classes;
+    rt_softmax(student->values + n * classes, classes, work->temperature, log_q, q);
+    rt_softmax(teacher->values + n * classes, classes, work->temperature, log_p, p);
 
-    double divergence = 0.0, slope = work->io->weight * work->scale / (work->temperature * (double)samples);
-    float *gradient = student->gradient ? student->gradient + n * classes : NULL;
-    for (size_t k = 0; k < classes; ++k) {
-        double p = exp(log_p[k]);
-        divergence += p * (log_p[k] - log_q[k]);
-        if (gradient)
-            gradient[k] += (float)(slope * (exp(log_q[k]) - p));
+    if (student->gradient) {
+        double slope = work->io->weight * work->scale / (work->temperature * (double)samples);
+        float *restrict gradient = student->gradient + n * classes;
+        for (size_t k = 0; k < classes; ++k)
+            gradient[k] += (float)(slope * (q[k] - p[k]));
     }
-    losses[n] = work->scale * divergence;
+    for (size_t k = 0; k < classes; ++k)
+        p[k] *= log_p[k] - log_q[k];
+    losses[n] = work->scale * rt_sum(p, classes);
 }
 
 static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
@@ -67,8 +69,8 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     const struct kl *kl = state;
     double squared = kl->temperature * kl->temperature;
     struct work work = {io, kl->temperature, kl->temperature_squared ? squared : 1.0};
-    size_t samples = io->ports[STUDENT].shape.dims[0];
-    rt_parallel_rows(samples, sample, &work);
+    size_t samples = io->ports[STUDENT].shape.dims[0], classes = io->ports[STUDENT].shape.dims[1];
+    rt_parallel_samples(samples, classes, sample, &work);
     *loss = rt_batch_mean(io->scratch, samples);
     return RT_OK;
 }

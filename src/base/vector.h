@@ -1,16 +1,7 @@
-/* Loops for many machines from one source. */
+/* RT_WIDE for our own code; plugins have it, too, and so it is defined where they can see it. */
 #ifndef RETORT_BASE_VECTOR_H
 #define RETORT_BASE_VECTOR_H
 
-#include <stdint.h> /* any header of the C library says whether it is glibc */
-
-/* Marks a function that is compiled for several instruction sets; the loader picks the best that the CPU has. The loops
- * inside keep their bits, since -ffp-contract=off rounds every operation alone, as long as they sum in a written order.
- */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
-#define RT_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define RT_WIDE
-#endif
+#include "retort/vector.h"
 
 #endif

@@ -2,11 +2,14 @@
 #include <stdio.h>
 
 #include "base/cpu.h"
+#include "base/file.h"
 #include "base/threads.h"
 #include "cli/command.h"
 #include "formats/tensors.h"
 #include "report/duration.h"
 #include "report/table.h"
+#include "train/memo.h"
+#include "train/memo_choice.h"
 #include "train/rehearsal.h"
 
 enum { WARM_STEPS = 1, TIMED_STEPS = 3 };
@@ -92,6 +95,44 @@ static rt_status print_cost(rt_rehearsal *r, const rt_recipe *recipe, rt_error *
     return RT_OK;
 }
 
+static rt_status print_memo_file(const rt_memo_choice *choice, rt_error *err)
+{
+    rt_memo *memo = NULL;
+    rt_memo_count count;
+    printf("memo: '%s', ", choice->path);
+    if (!rt_path_exists(choice->path)) {
+        printf("not there yet; up to %.1f MB when full\n", (double)choice->bytes / 1e6);
+        return RT_OK;
+    }
+    rt_status status = rt_memo_look(choice->path, &memo, err);
+    if (status == RT_OK)
+        status = rt_memo_count_entries(memo, &count, err);
+    if (status == RT_OK)
+        printf("%.1f %% filled; %.1f MB on the disk, up to %.1f MB when full\n",
+               100.0 * (double)count.present / (double)rt_memo_file_of(memo)->entries, (double)count.disk_bytes / 1e6,
+               (double)choice->bytes / 1e6);
+    rt_memo_close(memo);
+    return status;
+}
+
+/* Where the teacher's logits would be kept. */
+static rt_status print_memo(const rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, rt_error *err)
+{
+    const rt_network_recipe *teacher = &recipe->teacher;
+    rt_memo_choice choice = {0};
+    RT_TRY(rt_teacher_check_memo(engine, r->teacher, &r->data, teacher, !teacher->train_present, err));
+    rt_status status = rt_teacher_choose_memo(r->taught_by, r->teacher, &r->data, teacher, &choice, err);
+    if (status == RT_OK && !choice.path)
+        printf("memo: none: %s\n", choice.reason);
+    else if (status == RT_OK && teacher->train_present && !choice.given)
+        printf("memo: a file below the cache folder, named when the teacher is trained; up to %.1f MB when full\n",
+               (double)choice.bytes / 1e6);
+    else if (status == RT_OK)
+        status = print_memo_file(&choice, err);
+    rt_memo_choice_free(&choice);
+    return status;
+}
+
 static rt_status report(rt_engine *engine, const rt_recipe *recipe, rt_error *err)
 {
     rt_rehearsal rehearsal;
@@ -104,6 +145,8 @@ static rt_status report(rt_engine *engine, const rt_recipe *recipe, rt_error *er
         status = print_shapes("student", recipe->student.model, rehearsal.student->graph, err);
     if (status == RT_OK)
         status = print_cost(&rehearsal, recipe, err);
+    if (status == RT_OK && recipe->teacher.present)
+        status = print_memo(&rehearsal, engine, recipe, err);
     rt_rehearsal_close(&rehearsal);
     return status;
 }

@@ -59,20 +59,11 @@ static rt_status recall_reader(const char *folder, source *from, rt_error *err)
     char *path = rt_path_join(folder, "recipe.yaml");
     if (!path)
         return rt_fail(err, RT_ERROR_MEMORY, "cannot read '%s': no memory", folder);
-    rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_load(path, NULL, 0, RT_RECIPE_TRAIN, &from->recipe, &diagnostics);
-    if (status != RT_OK) {
-        const rt_diagnostic *first = diagnostics.count ? &diagnostics.items[0] : NULL;
-        if (first && first->mark.line > 0)
-            rt_fail(err, status, "%s:%d:%d: %s", first->mark.source, first->mark.line, first->mark.column,
-                    first->message);
-        else
-            rt_fail(err, status, "%s", first ? first->message : "no memory for a recipe");
-    } else {
+    rt_status status = rt_recipe_load_strictly(path, NULL, 0, &from->recipe, err);
+    if (status == RT_OK) {
         const rt_data_recipe *data = &from->recipe->data;
         *from = (source){data->reader, data->root, (uint64_t)from->recipe->seed, data->settings, from->recipe};
     }
-    rt_diagnostics_free(&diagnostics);
     free(path);
     return status;
 }

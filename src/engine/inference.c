@@ -5,16 +5,12 @@
 
 #include "base/threads.h"
 
-enum { RESTS = 4 };
-
 struct rt_inference {
-    rt_engine *engine;
     const rt_graph *graph;
-    rt_parameters *parameters;
-    size_t micro_batch;
-    rt_plan *whole;        /* micro_batch images */
-    rt_plan *rests[RESTS]; /* what calls have left over: whole batches and an epoch's last one, in turn */
-    size_t oldest;         /* the next of `rests` to be replaced */
+    size_t micro_batch, image_floats, classes;
+    rt_plan *plan;      /* micro_batch images, the only size there is */
+    uint32_t *in_order; /* [micro_batch]: 0, 1, 2, ... */
+    float *gathered; /* [micro_batch, height, width, channels]: images that do not lie side by side, or are too few */
 };
 
 /* The bytes that the graph's largest activations and their source take for one image, and those of its largest weights.
@@ -34,13 +30,14 @@ static void largest_bytes(const rt_graph *graph, size_t *activations, size_t *we
 
 size_t rt_inference_micro_batch(const rt_graph *graph)
 {
-    enum { FEWEST = 8, MOST = 64 };
     const size_t cache = ((size_t)1 << 20) * (size_t)rt_threads_count(), memory = (size_t)128 << 20;
-    size_t activations, weights;
+    size_t activations, weights, images = 8;
     largest_bytes(graph, &activations, &weights);
     /* Weights that outgrow a cache are read anew for each micro-batch, which costs more than activations that do. */
-    const size_t images = (weights > cache / 8 ? memory : cache) / activations / FEWEST * FEWEST;
-    return images < FEWEST ? FEWEST : images > MOST ? MOST : images;
+    const size_t bytes = weights > cache / 8 ? memory : cache;
+    while (images < 64 && 2 * images <= bytes / activations)
+        images *= 2;
+    return images;
 }
 
 rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t micro_batch,
@@ -49,11 +46,18 @@ rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_paramete
     rt_inference *made = calloc(1, sizeof *made);
     if (!made)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a frozen network");
-    made->engine = engine;
     made->graph = graph;
-    made->parameters = parameters;
     made->micro_batch = micro_batch ? micro_batch : rt_inference_micro_batch(graph);
-    rt_status status = rt_plan_new(engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->whole, err);
+    made->image_floats = rt_extent_floats(graph->nodes[0].shape);
+    made->classes = graph->nodes[graph->output].shape.channels;
+    made->gathered = rt_aligned_zeros(made->micro_batch * made->image_floats * sizeof(float));
+    made->in_order = calloc(made->micro_batch, sizeof *made->in_order);
+    for (size_t i = 0; made->in_order && i < made->micro_batch; ++i)
+        made->in_order[i] = (uint32_t)i;
+    rt_status status =
+        made->gathered && made->in_order
+            ? rt_plan_new(engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->plan, err)
+            : rt_fail(err, RT_ERROR_MEMORY, "no memory for a micro-batch of %zu images", made->micro_batch);
     if (status != RT_OK) {
         rt_inference_free(made);
         return status;
@@ -66,53 +70,65 @@ void rt_inference_free(rt_inference *inference)
 {
     if (!inference)
         return;
-    rt_plan_free(inference->whole);
-    for (size_t i = 0; i < RESTS; ++i)
-        rt_plan_free(inference->rests[i]);
+    rt_plan_free(inference->plan);
+    free(inference->gathered);
+    free(inference->in_order);
     free(inference);
 }
 
-/* The plan for `count` images left over, made when such a rest is first met. */
-static rt_status plan_rest(rt_inference *inference, size_t count, rt_plan **plan, rt_error *err)
+/* The images' own memory where they are a whole micro-batch side by side; otherwise a copy with zeros behind it. */
+static const float *gather(rt_inference *inference, const float *images, const uint32_t *places, size_t count)
 {
-    for (size_t i = 0; i < RESTS; ++i)
-        if (inference->rests[i] && rt_plan_batch(inference->rests[i]) == count) {
-            *plan = inference->rests[i];
-            return RT_OK;
-        }
-    rt_plan **slot = &inference->rests[inference->oldest];
-    rt_plan_free(*slot);
-    *slot = NULL;
-    inference->oldest = (inference->oldest + 1) % RESTS;
-    RT_TRY(rt_plan_new(inference->engine, inference->graph, inference->parameters, count, RT_MODE_FROZEN, slot, err));
-    *plan = *slot;
+    size_t floats = inference->image_floats;
+    /* Ascending places lie side by side exactly when the last is as far from the first as they are many. */
+    if (count == inference->micro_batch && places[count - 1] - places[0] == count - 1)
+        return images + places[0] * floats;
+    for (size_t i = 0; i < count; ++i)
+        memcpy(inference->gathered + i * floats, images + places[i] * floats, floats * sizeof(float));
+    memset(inference->gathered + count * floats, 0, (inference->micro_batch - count) * floats * sizeof(float));
+    return inference->gathered;
+}
+
+rt_status rt_inference_run_some(rt_inference *inference, const float *images, const uint32_t *places, size_t count,
+                                float *logits, rt_error *err)
+{
+    size_t classes = inference->classes;
+    for (size_t first = 0; first < count; first += inference->micro_batch) {
+        size_t left = count - first, part = left < inference->micro_batch ? left : inference->micro_batch;
+        RT_TRY(rt_plan_forward(inference->plan, gather(inference, images, places + first, part), 0, 0, err));
+        const float *dst = rt_plan_output(inference->plan);
+        for (size_t i = 0; i < part; ++i)
+            memcpy(logits + places[first + i] * classes, dst + i * classes, classes * sizeof(float));
+    }
     return RT_OK;
 }
 
 rt_status rt_inference_run(rt_inference *inference, const float *images, size_t count, float *logits, rt_error *err)
 {
-    size_t image_floats = rt_extent_floats(inference->graph->nodes[0].shape);
-    size_t classes = inference->graph->nodes[inference->graph->output].shape.channels;
     for (size_t first = 0; first < count; first += inference->micro_batch) {
-        size_t part = count - first < inference->micro_batch ? count - first : inference->micro_batch;
-        rt_plan *plan = inference->whole;
-        if (part < inference->micro_batch)
-            RT_TRY(plan_rest(inference, part, &plan, err));
-        RT_TRY(rt_plan_forward(plan, images + first * image_floats, 0, 0, err));
-        memcpy(logits + first * classes, rt_plan_output(plan), part * classes * sizeof(float));
+        size_t left = count - first, part = left < inference->micro_batch ? left : inference->micro_batch;
+        RT_TRY(rt_inference_run_some(inference, images + first * inference->image_floats, inference->in_order, part,
+                                     logits + first * inference->classes, err));
     }
     return RT_OK;
 }
 
 void rt_inference_trace(rt_inference *inference, rt_trace *trace)
 {
-    rt_plan_trace(inference->whole, trace);
-    for (size_t i = 0; i < RESTS; ++i)
-        if (inference->rests[i])
-            rt_plan_trace(inference->rests[i], trace);
+    rt_plan_trace(inference->plan, trace);
+}
+
+size_t rt_inference_images(const rt_inference *inference)
+{
+    return inference->micro_batch;
+}
+
+const rt_graph *rt_inference_graph(const rt_inference *inference)
+{
+    return inference->graph;
 }
 
 const rt_plan *rt_inference_plan(const rt_inference *inference)
 {
-    return inference->whole;
+    return inference->plan;
 }

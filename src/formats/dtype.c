@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "formats/half.h"
 #include "formats/tensors.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors in files are little-endian and used as they are");
@@ -36,23 +37,6 @@ bool rt_dtype_parse(const char *name, rt_dtype *dtype)
     return false;
 }
 
-static float float_of_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static float float_of_half(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = (half >> 10) & 0x1Fu, mantissa = half & 0x3FFu;
-    if (exponent == 0) /* zero or subnormal: mantissa * 2^-24, exact and normal in a float */
-        return copysignf((float)mantissa * 0x1p-24f, float_of_bits(sign | 0x3F800000u));
-    if (exponent == 31) /* infinity or NaN */
-        return float_of_bits(sign | 0x7F800000u | mantissa << 13);
-    return float_of_bits(sign | (exponent + 127 - 15) << 23 | mantissa << 13);
-}
-
 static rt_status narrow_doubles(const rt_tensor *tensor, size_t count, float *values, rt_error *err)
 {
     const unsigned char *bytes = tensor->data;
@@ -83,7 +67,7 @@ rt_status rt_tensor_floats(const rt_tensor *tensor, float *values, rt_error *err
         for (size_t i = 0; i < count; ++i) {
             uint16_t half;
             memcpy(&half, bytes + i * sizeof half, sizeof half);
-            values[i] = tensor->dtype == RT_DTYPE_F16 ? float_of_half(half) : float_of_bits((uint32_t)half << 16);
+            values[i] = tensor->dtype == RT_DTYPE_F16 ? rt_float_of_half(half) : rt_float_of_bits((uint32_t)half << 16);
         }
         return RT_OK;
     default:

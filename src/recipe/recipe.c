@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/suggest.h"
 #include "recipe/choice.h"
 #include "recipe/read.h"
 
@@ -11,8 +12,8 @@ static void report(rt_loading *loader, rt_mark mark, const char *message)
     rt_diagnostics_add(loader->binder.diagnostics, mark, "%s", message);
 }
 
-static void read_network(rt_loading *loader, const rt_yaml *map, const char *where, const char *const *sections,
-                         rt_network_recipe *network)
+static void read_network(rt_loading *loader, const rt_yaml *map, const char *where, const rt_param *common,
+                         const char *const *sections, rt_network_recipe *network)
 {
     const rt_yaml *name = rt_read_section(map, "model");
     const rt_param *params = NULL;
@@ -29,17 +30,34 @@ static void read_network(rt_loading *loader, const rt_yaml *map, const char *whe
             return;
     }
     rt_bind(&loader->binder, map,
-            &(rt_scope){
-                where, {{rt_recipe_params_network, network}, {params, network->settings}}, sections, !network->family});
+            &(rt_scope){where, {{common, network}, {params, network->settings}}, sections, !network->family});
     network->model_mark = rt_read_mark(map, "model");
     network->weights_mark = rt_read_mark(map, "weights");
     rt_read_path(loader, network->weights, network->weights_mark, "weights");
 }
 
+/* A file's name ends in .memo, so that a slip of "auto" does not become one. */
+static void check_memo(rt_loading *loader, const rt_yaml *node)
+{
+    static const char *const words[] = {"auto", "off"};
+    const char ending[] = ".memo";
+    const char *word = node && node->kind == RT_YAML_SCALAR ? node->text : NULL;
+    size_t length = word ? strlen(word) : 0;
+    if (!word || rt_yaml_is_empty(node) || strcmp(word, words[0]) == 0 || strcmp(word, words[1]) == 0 ||
+        (length > strlen(ending) && strcmp(word + length - strlen(ending), ending) == 0))
+        return;
+    const char *nearest = rt_suggest(word, words, sizeof words / sizeof *words);
+    rt_diagnostics_add(loader->binder.diagnostics, node->mark,
+                       "'memo' is %s; it must be auto, off or a file whose name ends in .memo%s%s%s",
+                       rt_yaml_show(node).text, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                       nearest ? "'?" : "");
+}
+
 static void read_teacher(rt_loading *loader, const rt_yaml *map, rt_network_recipe *teacher)
 {
     static const char *const sections[] = {"train", "loss", NULL};
-    read_network(loader, map, "teacher", sections, teacher);
+    read_network(loader, map, "teacher", rt_recipe_params_teacher, sections, teacher);
+    check_memo(loader, rt_read_section(map, "memo"));
     const rt_yaml *train = rt_read_map(loader, map, "train");
     const rt_yaml *terms = rt_read_section(map, "loss");
     teacher->train_present = train != NULL;
@@ -84,7 +102,7 @@ static void read_recipe(rt_loading *loader, const rt_yaml *root)
     loader->binder.lenient = false;
     const rt_yaml *student = rt_read_map(loader, root, "student");
     if (student)
-        read_network(loader, student, "student", NULL, &recipe->student);
+        read_network(loader, student, "student", rt_recipe_params_student, NULL, &recipe->student);
     const rt_yaml *terms = rt_read_section(root, "loss");
     if (terms)
         rt_read_terms(loader, terms, rt_read_section(root, "teacher") ? NULL : "the recipe has no teacher",
@@ -141,6 +159,20 @@ rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t 
     status = rt_recipe_parse(path, (const char *)bytes.data, bytes.size, overrides, override_count, use, recipe,
                              diagnostics);
     rt_bytes_free(&bytes);
+    return status;
+}
+
+rt_status rt_recipe_load_strictly(const char *path, const char *const *overrides, size_t override_count,
+                                  rt_recipe **recipe, rt_error *err)
+{
+    rt_diagnostics diagnostics = {0};
+    rt_status status = rt_recipe_load(path, overrides, override_count, RT_RECIPE_TRAIN, recipe, &diagnostics);
+    const rt_diagnostic *first = diagnostics.count ? &diagnostics.items[0] : NULL;
+    if (status != RT_OK && first && first->mark.line > 0)
+        rt_fail(err, status, "%s:%d:%d: %s", first->mark.source, first->mark.line, first->mark.column, first->message);
+    else if (status != RT_OK)
+        rt_fail(err, status, "%s", first ? first->message : "no memory for a recipe");
+    rt_diagnostics_free(&diagnostics);
     return status;
 }
 

@@ -93,6 +93,12 @@ typedef struct rt_train_recipe {
     double ema;                   /* decay of the weights' exponential moving average; 0 for off */
 } rt_train_recipe;
 
+/* How a teacher's logits are kept. */
+typedef enum rt_memo_precision {
+    RT_MEMO_FP32, /* every bit */
+    RT_MEMO_FP16  /* rounded, in half the space; students then learn from the rounded logits, kept or not */
+} rt_memo_precision;
+
 /* One network and where its weights come from. */
 typedef struct rt_network_recipe {
     bool present;
@@ -103,11 +109,15 @@ typedef struct rt_network_recipe {
     void *settings;      /* the family's options */
     const char *weights; /* file, or NULL */
     rt_mark weights_mark;
+    const char *memo;   /* a teacher's: "auto", "off" or a file whose name ends in .memo */
+    int memo_precision; /* an rt_memo_precision */
     bool train_present; /* a teacher that is trained first */
     rt_train_recipe train;
     rt_loss_recipe *loss; /* for a teacher with train: its own terms; cross_entropy where none is given */
     size_t loss_count;
 } rt_network_recipe;
+
+enum { RT_CONVOLUTION_AUTO, RT_CONVOLUTION_DIRECT };
 
 typedef struct rt_recipe {
     const char *path;
@@ -121,6 +131,7 @@ typedef struct rt_recipe {
     bool baseline; /* also train the student alone, with cross-entropy, same schedule and seed */
     int64_t seed;
     int64_t threads; /* 0: one for each CPU */
+    int convolution; /* RT_CONVOLUTION_... */
     void *owner;     /* all memory behind the pointers above */
 } rt_recipe;
 
@@ -140,7 +151,8 @@ extern const rt_param rt_recipe_params_top[];     /* rt_recipe */
 extern const rt_param rt_recipe_params_data[];    /* rt_data_recipe */
 extern const rt_param rt_recipe_params_augment[]; /* rt_augment_recipe */
 extern const rt_param rt_recipe_params_crop[];    /* rt_augment_recipe */
-extern const rt_param rt_recipe_params_network[]; /* rt_network_recipe */
+extern const rt_param rt_recipe_params_student[]; /* rt_network_recipe */
+extern const rt_param rt_recipe_params_teacher[]; /* rt_network_recipe */
 extern const rt_param rt_recipe_params_term[];    /* rt_loss_recipe */
 extern const rt_param rt_recipe_params_train[];   /* rt_train_recipe */
 
@@ -161,7 +173,11 @@ typedef enum rt_recipe_use {
 rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t override_count, rt_recipe_use use,
                          rt_recipe **recipe, rt_diagnostics *diagnostics);
 
-/* The same for a text in memory; `source` names it in messages. */
+/* For training, where one mistake is enough to give up: the first of them becomes the error, with its place. */
+rt_status rt_recipe_load_strictly(const char *path, const char *const *overrides, size_t override_count,
+                                  rt_recipe **recipe, rt_error *err);
+
+/* rt_recipe_load() for a text in memory; `source` names it in messages. */
 rt_status rt_recipe_parse(const char *source, const char *text, size_t size, const char *const *overrides,
                           size_t override_count, rt_recipe_use use, rt_recipe **recipe, rt_diagnostics *diagnostics);
 void rt_recipe_free(rt_recipe *recipe); /* accepts NULL */

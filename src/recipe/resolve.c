@@ -174,10 +174,11 @@ static void put_terms(struct writer *writer, int indent, const rt_loss_recipe *t
     }
 }
 
-static void put_network(struct writer *writer, const char *role, const rt_network_recipe *network)
+static void put_network(struct writer *writer, const char *role, const rt_param *params,
+                        const rt_network_recipe *network)
 {
     put_heading(writer, 0, role, true);
-    put_params(writer, 2, rt_recipe_params_network, network);
+    put_params(writer, 2, params, network);
     put_params(writer, 2, network->family->params, network->settings);
     if (!network->train_present)
         return;
@@ -199,8 +200,8 @@ char *rt_recipe_resolve(const rt_recipe *recipe)
     put_heading(&writer, 4, "crop", true);
     put_params(&writer, 6, rt_recipe_params_crop, &recipe->data.augment);
     if (recipe->teacher.present)
-        put_network(&writer, "teacher", &recipe->teacher);
-    put_network(&writer, "student", &recipe->student);
+        put_network(&writer, "teacher", rt_recipe_params_teacher, &recipe->teacher);
+    put_network(&writer, "student", rt_recipe_params_student, &recipe->student);
     put_terms(&writer, 0, recipe->loss, recipe->loss_count);
     put_train(&writer, 0, &recipe->train);
     put_params(&writer, 0, top + 1, recipe);

@@ -4,6 +4,8 @@
 /* Integers that a double holds exactly, so that the tables' ranges are exact. */
 #define LARGEST 9007199254740992.0
 
+static const char *const convolutions[] = {"auto", "direct", NULL};
+
 const rt_param rt_recipe_params_top[] = {
     {"retort", "version of the recipe format", RT_PARAM_INT, offsetof(rt_recipe, version), 1.0, 1.0, 1.0, NULL, NULL,
      true},
@@ -11,6 +13,9 @@ const rt_param rt_recipe_params_top[] = {
             "also train the student alone, on cross-entropy with the same schedule and seed"),
     RT_INT(rt_recipe, seed, 0, 0, LARGEST, "seed of all randomness"),
     RT_INT(rt_recipe, threads, 0, 0, 1024, "compute threads; 0 for one for each CPU"),
+    RT_ENUM(rt_recipe, convolution, RT_CONVOLUTION_AUTO, convolutions,
+            "how 3x3 convolutions are computed: Winograd's algorithm where it is faster, or always directly, which is "
+            "slower and rounds less"),
     RT_PARAM_END,
 };
 
@@ -39,9 +44,24 @@ const rt_param rt_recipe_params_crop[] = {
     RT_PARAM_END,
 };
 
-const rt_param rt_recipe_params_network[] = {
-    RT_REQUIRED_STRING(rt_network_recipe, model, "name of the network"),
-    RT_STRING(rt_network_recipe, weights, NULL, "file to take the weights from, relative to the working directory"),
+#define NETWORK_PARAMS                                                                                                 \
+    RT_REQUIRED_STRING(rt_network_recipe, model, "name of the network"),                                               \
+        RT_STRING(rt_network_recipe, weights, NULL,                                                                    \
+                  "file to take the weights from, relative to the working directory")
+
+const rt_param rt_recipe_params_student[] = {
+    NETWORK_PARAMS,
+    RT_PARAM_END,
+};
+
+static const char *const memo_precisions[] = {[RT_MEMO_FP32] = "fp32", [RT_MEMO_FP16] = "fp16", NULL};
+
+const rt_param rt_recipe_params_teacher[] = {
+    NETWORK_PARAMS,
+    RT_STRING(rt_network_recipe, memo, "auto",
+              "where its logits are kept for later runs: auto (below ~/.cache, if it fits), off, or a file NAME.memo"),
+    RT_ENUM(rt_network_recipe, memo_precision, RT_MEMO_FP32, memo_precisions,
+            "fp32 keeps every bit; fp16 takes half the space and rounds the logits, which changes results"),
     RT_PARAM_END,
 };
 
@@ -66,10 +86,10 @@ const rt_recipe_section rt_recipe_sections[] = {
      "the reader's own settings (`retort help dataset/NAME`), and augment"},
     {"data.augment", "random changes to each training image; none by default", rt_recipe_params_augment, "crop"},
     {"data.augment.crop", "random crop; none by default", rt_recipe_params_crop, NULL},
-    {"teacher", "the network that is learned from; optional", rt_recipe_params_network,
+    {"teacher", "the network that is learned from; optional", rt_recipe_params_teacher,
      "the model's own settings (`retort help model/NAME`); train and loss like the recipe's own, to train the teacher "
      "first. Exactly one of weights and train is given; loss is cross_entropy by default"},
-    {"student", "the network that learns; required", rt_recipe_params_network,
+    {"student", "the network that learns; required", rt_recipe_params_student,
      "the model's own settings (`retort help model/NAME`). Weights, where given, are what training begins with"},
     {"loss[]", "a list of terms that add up; required", rt_recipe_params_term,
      "one key, the loss's name, and below it its settings (`retort help loss/NAME`) beside these"},

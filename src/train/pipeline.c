@@ -19,7 +19,7 @@ struct job {
     const rt_train_recipe *train;
     const rt_loss_recipe *losses;
     size_t loss_count;
-    rt_inference *teacher;
+    rt_teacher *teacher;
 };
 
 static rt_status measure(const rt_pipeline *pipeline, rt_network *network, rt_outcome *outcome, rt_error *err)
@@ -149,13 +149,12 @@ static rt_status get_teacher(rt_pipeline *pipeline, const rt_loss_recipe *defaul
         RT_TRY(measure(pipeline, pipeline->teacher, outcome, err));
         RT_TRY(rt_file_size(teacher->weights, &outcome->file_bytes, err));
     }
-    return rt_inference_new(pipeline->engine, pipeline->teacher->graph, pipeline->teacher->parameters, 0,
-                            &pipeline->teacher_inference, err);
+    return rt_teacher_open(pipeline->engine, pipeline->teacher, &pipeline->data, teacher, &pipeline->taught_by, err);
 }
 
 static rt_status run_student(rt_pipeline *pipeline, const char *role, const char *label, const char *folder,
-                             const rt_loss_recipe *losses, size_t loss_count, rt_inference *teacher,
-                             rt_outcome *outcome, rt_error *err)
+                             const rt_loss_recipe *losses, size_t loss_count, rt_teacher *teacher, rt_outcome *outcome,
+                             rt_error *err)
 {
     const rt_recipe *recipe = pipeline->recipe;
     const struct job job = {.role = role,
@@ -172,34 +171,44 @@ static rt_status run_student(rt_pipeline *pipeline, const char *role, const char
     return status;
 }
 
-/* Builds a network that will be trained and drops it again. */
-static rt_status try_network(const rt_network_recipe *recipe, const rt_model_input *input, rt_error *err)
+/* Builds a network that will be trained and drops it again. `teacher`: asks whether its memo fits, too. */
+static rt_status try_network(const rt_pipeline *pipeline, const rt_network_recipe *recipe, bool teacher, rt_error *err)
 {
+    const rt_model_input input = rt_run_data_input(&pipeline->data);
     rt_network *network = NULL;
-    rt_status status = rt_network_new(recipe->model, recipe->settings, input, false, &network, err);
+    rt_status status = rt_network_new(recipe->model, recipe->settings, &input, false, &network, err);
     if (status == RT_OK && recipe->weights)
         status = rt_network_load(network, recipe->weights, err);
+    if (status == RT_OK && teacher)
+        status = rt_teacher_check_memo(pipeline->engine, network, &pipeline->data, recipe, false, err);
     rt_network_free(network);
     return status;
+}
+
+/* The teacher's weights and its memo, where they are there already. */
+static rt_status open_teacher(rt_pipeline *pipeline, const rt_network_recipe *teacher, rt_error *err)
+{
+    const rt_model_input input = rt_run_data_input(&pipeline->data);
+    if (teacher->train_present)
+        return try_network(pipeline, teacher, true, err);
+    RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, &pipeline->teacher, err));
+    return rt_teacher_check_memo(pipeline->engine, pipeline->teacher, &pipeline->data, teacher, true, err);
 }
 
 static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
 {
     const rt_recipe *recipe = pipeline->recipe;
-    const rt_network_recipe *teacher = &recipe->teacher;
     RT_TRY(rt_fingerprint(recipe, pipeline->fingerprint, err));
     RT_TRY(rt_run_data_open(recipe, &pipeline->data, err));
-    const rt_model_input input = rt_run_data_input(&pipeline->data);
-    if (teacher->present && teacher->train_present)
-        RT_TRY(try_network(teacher, &input, err));
-    else if (teacher->present)
-        RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, &pipeline->teacher, err));
-    return try_network(&recipe->student, &input, err);
+    if (recipe->teacher.present)
+        RT_TRY(open_teacher(pipeline, &recipe->teacher, err));
+    return try_network(pipeline, &recipe->student, false, err);
 }
 
 rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *recipe, rt_error *err)
 {
     *pipeline = (rt_pipeline){.engine = engine, .recipe = recipe};
+    rt_engine_convolve_directly(engine, recipe->convolution == RT_CONVOLUTION_DIRECT);
     rt_status status = open_all(pipeline, err);
     if (status != RT_OK)
         rt_pipeline_close(pipeline);
@@ -208,7 +217,7 @@ rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_re
 
 void rt_pipeline_close(rt_pipeline *pipeline)
 {
-    rt_inference_free(pipeline->teacher_inference);
+    rt_teacher_close(pipeline->taught_by);
     rt_network_free(pipeline->teacher);
     rt_run_data_close(&pipeline->data);
     *pipeline = (rt_pipeline){0};
@@ -224,7 +233,7 @@ static rt_status run_stages(rt_pipeline *pipeline, const rt_loss_recipe *default
         RT_TRY(run_student(pipeline, "student alone", "alone", folders[ALONE], default_loss, 1, NULL, &outcomes[ALONE],
                            err));
     return run_student(pipeline, recipe->teacher.present ? "distilled student" : "student", "student", pipeline->folder,
-                       recipe->loss, recipe->loss_count, pipeline->teacher_inference, &outcomes[STUDENT], err);
+                       recipe->loss, recipe->loss_count, pipeline->taught_by, &outcomes[STUDENT], err);
 }
 
 rt_status rt_pipeline_run(rt_pipeline *pipeline, const char *folder, bool resume, const volatile sig_atomic_t *stop,

@@ -30,9 +30,9 @@ typedef struct rt_pipeline {
     const rt_recipe *recipe;
     rt_run_data data;
     char fingerprint[RT_FINGERPRINT_CAPACITY];
-    rt_network *teacher; /* loaded where the recipe names its weights; NULL until it is trained elsewhere */
-    rt_inference *teacher_inference;
-    const char *folder; /* these three are those of rt_pipeline_run() */
+    rt_network *teacher;   /* loaded where the recipe names its weights; NULL until it is trained elsewhere */
+    rt_teacher *taught_by; /* the same at work; NULL until then */
+    const char *folder;    /* these three are those of rt_pipeline_run() */
     bool resume;
     const volatile sig_atomic_t *stop;
 } rt_pipeline;

@@ -52,7 +52,9 @@ static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_recip
         RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, &r->teacher, err));
         RT_TRY(rt_parameters_initialize(r->teacher->parameters, 1, err));
     }
-    return rt_inference_new(engine, r->teacher->graph, r->teacher->parameters, 0, &r->teacher_inference, err);
+    RT_TRY(rt_teacher_open(engine, r->teacher, &r->data, NULL, &r->taught_by, err));
+    r->teacher_inference = rt_teacher_inference(r->taught_by);
+    return RT_OK;
 }
 
 static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic, rt_error *err)
@@ -69,7 +71,7 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
                         &(rt_step_options){.engine = engine,
                                            .graph = r->student->graph,
                                            .parameters = r->student->parameters,
-                                           .teacher = r->teacher_inference,
+                                           .teacher = r->taught_by,
                                            .losses = recipe->loss,
                                            .loss_count = recipe->loss_count,
                                            .train = &recipe->train,
@@ -85,6 +87,7 @@ rt_status rt_rehearsal_open(rt_rehearsal *rehearsal, rt_engine *engine, const rt
                             rt_error *err)
 {
     *rehearsal = (rt_rehearsal){0};
+    rt_engine_convolve_directly(engine, recipe->convolution == RT_CONVOLUTION_DIRECT);
     rt_status status = open_all(rehearsal, engine, recipe, synthetic, err);
     if (status != RT_OK)
         rt_rehearsal_close(rehearsal);
@@ -95,7 +98,7 @@ void rt_rehearsal_close(rt_rehearsal *rehearsal)
 {
     rt_loader_close(rehearsal->loader);
     rt_step_close(&rehearsal->step);
-    rt_inference_free(rehearsal->teacher_inference);
+    rt_teacher_close(rehearsal->taught_by);
     rt_network_free(rehearsal->teacher);
     rt_network_free(rehearsal->student);
     rt_run_data_close(&rehearsal->data);

@@ -16,7 +16,8 @@ typedef struct rt_rehearsal_times {
 typedef struct rt_rehearsal {
     rt_run_data data;
     rt_network *teacher, *student;
-    rt_inference *teacher_inference;
+    rt_teacher *taught_by;           /* without a memo: what is measured is the teacher */
+    rt_inference *teacher_inference; /* taught_by's */
     rt_step step;
     rt_loader *loader;
     uint32_t epoch;

@@ -98,7 +98,7 @@ rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
 
     double started = rt_seconds();
     if (step->teacher)
-        RT_TRY(rt_inference_run(step->teacher, batch->images, batch->count, step->teacher_logits, err));
+        RT_TRY(rt_teacher_logits(step->teacher, batch, step->teacher_logits, err));
     double taught = rt_seconds();
     RT_TRY(rt_plan_forward(plan, batch->images, step->seed, (uint64_t)step->update.step, err));
     double forwarded = rt_seconds();

@@ -3,9 +3,9 @@
 #define RETORT_TRAIN_STEP_H
 
 #include "datasets/loader.h"
-#include "engine/inference.h"
 #include "engine/plan.h"
 #include "recipe/recipe.h"
+#include "train/teacher.h"
 #include "train/term.h"
 #include "train/update.h"
 
@@ -18,7 +18,7 @@ typedef struct rt_step {
     rt_engine *engine;
     const rt_graph *graph;
     rt_parameters *parameters; /* the student's */
-    rt_inference *teacher;     /* or NULL */
+    rt_teacher *teacher;       /* or NULL */
     rt_plan *plan, *last_plan; /* whole batches, and an epoch's last short one */
     rt_loss_term *terms;       /* [term_count] */
     const rt_loss_recipe *recipes;
@@ -41,7 +41,7 @@ typedef struct rt_step_options {
     rt_engine *engine;
     const rt_graph *graph;
     rt_parameters *parameters; /* with gradients */
-    rt_inference *teacher;     /* borrowed; NULL when no term reads a teacher */
+    rt_teacher *teacher;       /* borrowed; NULL when no term reads a teacher */
     const rt_loss_recipe *losses;
     size_t loss_count;
     const rt_train_recipe *train;

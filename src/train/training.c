@@ -25,6 +25,7 @@ struct run {
     double waited;               /* seconds that the step waited for data */
     uint64_t images_at_start;    /* done before this process began: not part of its speed */
     rt_metrics validation, test; /* of the latest evaluation */
+    rt_teacher_counts taught;
     char *checkpoint, *best, *last, *csv, *log;
 };
 
@@ -231,6 +232,23 @@ static rt_status run_all(struct run *run, rt_error *err)
     return run->test.samples > 0 ? RT_OK : evaluate(run, err);
 }
 
+/* The same, and what the memo did for it. */
+static rt_status learn_from_teacher(struct run *run, rt_error *err)
+{
+    const rt_training *t = run->training;
+    char words[RT_TEACHER_WORDS];
+    rt_progress_say(&run->progress, "%-8s %s", t->label, rt_teacher_memo_words(t->teacher));
+    RT_TRY(rt_log_event(run->log, "memo", rt_teacher_memo_words(t->teacher), err));
+    rt_teacher_counts before = rt_teacher_count(t->teacher);
+    rt_status status = run_all(run, err);
+    run->taught = rt_teacher_count_since(t->teacher, &before);
+    rt_teacher_count_words(t->teacher, &run->taught, words);
+    rt_progress_say(&run->progress, "%-8s %s", t->label, words);
+    /* A run that failed has its error to tell. */
+    rt_status logged = rt_log_event(run->log, "taught", words, status == RT_OK ? err : NULL);
+    return status == RT_OK ? logged : status;
+}
+
 static void summarise(const struct run *run, rt_training_result *result)
 {
     const rt_training *t = run->training;
@@ -246,6 +264,7 @@ static void summarise(const struct run *run, rt_training_result *result)
         .images_per_s = (double)t->recipe->epochs * (double)t->data->train_count / state->total_seconds,
         .seconds = state->total_seconds,
         .picked_on_validation = run->validation_loader != NULL,
+        .taught = run->taught,
     };
 }
 
@@ -260,7 +279,7 @@ rt_status rt_training_run(const rt_training *training, rt_training_result *resul
     if (status == RT_OK) {
         uint64_t total = (uint64_t)training->recipe->epochs * training->data->train_count;
         rt_progress_open(&run.progress, training->label, "images", total - run.images_at_start);
-        status = run_all(&run, err);
+        status = training->teacher ? learn_from_teacher(&run, err) : run_all(&run, err);
         rt_progress_finish(&run.progress, "");
     }
     if (status == RT_OK) {

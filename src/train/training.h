@@ -4,11 +4,11 @@
 
 #include <signal.h>
 
-#include "engine/inference.h"
 #include "models/network.h"
 #include "train/data.h"
 #include "train/metrics.h"
 #include "train/state.h"
+#include "train/teacher.h"
 
 /* What came of it. "test" is the test set; the best epoch is picked on the validation set where the recipe holds one
  * out, on the test set otherwise. Percentages. */
@@ -20,14 +20,15 @@ typedef struct rt_training_result {
     double images_per_s; /* training images over training seconds */
     double seconds;      /* of training, evaluation not counted */
     bool picked_on_validation;
+    rt_teacher_counts taught; /* in this process; all 0 without a teacher */
 } rt_training_result;
 
 typedef struct rt_training {
     const char *label;  /* "student": for progress lines */
     const char *folder; /* existing; gets results.csv, log.jsonl, best and last .safetensors */
     rt_engine *engine;
-    rt_network *network;   /* with gradients; initialised (or loaded) */
-    rt_inference *teacher; /* or NULL */
+    rt_network *network; /* with gradients; initialised (or loaded) */
+    rt_teacher *teacher; /* or NULL */
     const rt_run_data *data;
     const rt_train_recipe *recipe;
     const rt_loss_recipe *losses;

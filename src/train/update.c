@@ -3,12 +3,19 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/vector.h"
+#include "optim/spans.h"
+
+/* The gradients' norm is added up in pieces of so many elements, each in so many lanes. */
+enum { PIECE = 1 << 14, LANES = 16 };
+
 rt_status rt_update_open(rt_update *update, const rt_train_recipe *recipe, rt_parameters *parameters,
                          int64_t steps_per_epoch, rt_error *err)
 {
     *update = (rt_update){.recipe = recipe, .parameters = parameters, .steps_per_epoch = steps_per_epoch};
     size_t bytes = parameters->graph->trained_floats * sizeof(float);
-    rt_status status = RT_OK;
+    update->squares = calloc(parameters->graph->trained_floats / PIECE + 1, sizeof *update->squares);
+    rt_status status = update->squares ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "optimizer: no memory for its norm");
     for (size_t m = 0; m < recipe->optimizer.optimizer->moments && status == RT_OK; ++m) {
         update->moments[m] = rt_aligned_zeros(bytes);
         if (!update->moments[m])
@@ -28,23 +35,38 @@ void rt_update_close(rt_update *update)
 {
     for (size_t m = 0; m < RT_OPTIMIZER_MAX_MOMENTS; ++m)
         free(update->moments[m]);
+    free(update->squares);
     rt_parameters_free(update->average);
     *update = (rt_update){0};
 }
 
-/* Partial sums over fixed pieces, added in order: the same bits for any number of threads. */
-static double sum_of_squares(const float *values, size_t count)
+RT_WIDE static double squares_of_piece(const float *values, size_t count)
 {
-    enum { PIECE = 1 << 14 };
+    double lanes[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t j = 0; j < LANES; ++j)
+            lanes[j] += (double)values[i + j] * (double)values[i + j];
+    for (size_t j = 0; i + j < count; ++j)
+        lanes[j] += (double)values[i + j] * (double)values[i + j];
+    for (size_t j = 1; j < LANES; ++j)
+        lanes[0] += lanes[j];
+    return lanes[0];
+}
+
+/* Partial sums over fixed pieces and lanes, added in order: the same bits for any number of threads and any width of
+ * vectors. */
+static double sum_of_squares(const rt_update *update)
+{
+    const float *gradients = update->parameters->gradients;
+    size_t count = update->parameters->graph->trained_floats;
+#pragma omp parallel for schedule(static) if (count >= RT_SPAN_PARALLEL)
+    for (size_t start = 0; start < count; start += PIECE)
+        update->squares[start / PIECE] =
+            squares_of_piece(gradients + start, start + PIECE < count ? PIECE : count - start);
     double total = 0.0;
-    for (size_t start = 0; start < count; start += PIECE) {
-        size_t end = start + PIECE < count ? start + PIECE : count;
-        double sum = 0.0;
-#pragma omp simd reduction(+ : sum)
-        for (size_t i = start; i < end; ++i)
-            sum += (double)values[i] * (double)values[i];
-        total += sum;
-    }
+    for (size_t piece = 0; piece * PIECE < count; ++piece)
+        total += update->squares[piece];
     return total;
 }
 
@@ -77,7 +99,7 @@ static void clip(const rt_update *update, double norm)
     if (update->recipe->clip_norm <= 0.0)
         return;
     if (limit > 0.0f)
-        norm = sqrt(sum_of_squares(gradients, count));
+        norm = sqrt(sum_of_squares(update));
     if (norm <= update->recipe->clip_norm)
         return;
     float scale = (float)(update->recipe->clip_norm / (norm + 1e-6)); /* torch.nn.utils.clip_grad_norm_'s epsilon */
@@ -147,7 +169,7 @@ rt_status rt_update_apply(rt_update *update, rt_error *err)
 {
     const rt_train_recipe *recipe = update->recipe;
     const rt_graph *graph = update->parameters->graph;
-    double norm = sqrt(sum_of_squares(update->parameters->gradients, graph->trained_floats));
+    double norm = sqrt(sum_of_squares(update));
     if (!isfinite(norm))
         return refuse_gradient(update, err);
     clip(update, norm);

@@ -11,6 +11,7 @@ typedef struct rt_update {
     const rt_train_recipe *recipe;
     rt_parameters *parameters;
     float *moments[RT_OPTIMIZER_MAX_MOMENTS]; /* [graph->trained_floats] each, as many as the optimizer keeps */
+    double *squares;                          /* scratch: the gradients' squares, a sum for each piece */
     rt_parameters *average;                   /* moving average of values and buffers, or NULL when it is off */
     int64_t step;                             /* updates so far */
     int64_t steps_per_epoch;

@@ -200,6 +200,42 @@ static void bits_do_not_depend_on_threads(void **state)
     for_every_loss(check_threads, 2, 3);
 }
 
+/* So large that rt_parallel_samples() calls all threads, which for the batches above it does not. */
+static void bits_of_large_batches_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 140, CLASSES = 1000, LOGITS = SAMPLES * CLASSES };
+    static float student[LOGITS], teacher[LOGITS], gradients[2][LOGITS];
+    static int64_t labels[SAMPLES];
+    for (uint32_t i = 0; i < LOGITS; ++i)
+        student[i] = pseudo(1, i), teacher[i] = pseudo(2, i);
+    for (size_t n = 0; n < SAMPLES; ++n)
+        labels[n] = (int64_t)(7 * n % CLASSES);
+    const rt_shape logits = {2, {SAMPLES, CLASSES}};
+    for (size_t i = 0; i < rt_loss_count; ++i) {
+        _Alignas(max_align_t) unsigned char settings[MAX_STATE] = {0};
+        double values[2] = {0};
+        assert_int_equal(rt_settings_parse("loss", rt_losses[i]->params, NULL, 0, settings, NULL), RT_OK);
+        memset(gradients, 0, sizeof gradients);
+        for (int run = 0; run < 2; ++run) {
+            rt_threads_start(run == 0 ? 1 : 3);
+            const rt_loss_array arrays[] = {
+                {"student.logits", {.shape = logits, .values = student, .gradient = gradients[run]}},
+                {"teacher.logits", {.shape = logits, .values = teacher}},
+                {"labels", {.shape = {1, {SAMPLES}}, .indices = labels}},
+            };
+            rt_loss_term term;
+            assert_int_equal(rt_loss_term_open(&term, rt_losses[i], settings, 1.0, arrays, 3, NULL), RT_OK);
+            assert_int_equal(rt_loss_term_run(&term, 0, &values[run], NULL), RT_OK);
+            rt_loss_term_close(&term);
+        }
+        assert_memory_equal(&values[0], &values[1], sizeof values[0]);
+        assert_memory_equal(gradients[0], gradients[1], sizeof gradients[0]);
+        assert_true(gradients[0][LOGITS - 1] != 0.0f);
+    }
+    rt_threads_start(2);
+}
+
 /* Logits of +-1e4, in the student, in the teacher or in both; ties; a teacher who is certain, rightly or not. */
 static void check_extremes(struct trial *trial)
 {
@@ -348,6 +384,7 @@ int main(void)
         cmocka_unit_test(gradients_agree_with_finite_differences),
         cmocka_unit_test(gradients_of_a_sample_sum_to_zero),
         cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(bits_of_large_batches_do_not_depend_on_threads),
         cmocka_unit_test(extreme_logits_stay_finite),
         cmocka_unit_test(gradients_are_added_and_weighted),
         cmocka_unit_test(logits_that_are_not_finite_are_named),

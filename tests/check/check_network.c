@@ -1,7 +1,8 @@
 /* A family of networks against its tests/golden/network_FAMILY.txt: names, shapes and costs of its variants; for one of
  * them logits, loss and gradients in training and in evaluation, in a smaller last batch where the file has one, and
  * along some steps of SGD. What float64 PyTorch found is the truth; the error allowed is twice that of PyTorch's
- * float32 at the same numbers. */
+ * float32 at the same numbers. Winograd's algorithm adds rounding of its own; with it, the error allowed is 16 times
+ * PyTorch's, where 8 were seen. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +24,8 @@ enum { CLASSES = 100 };
 extern const rt_optimizer rt_optimizer_sgd;
 
 static const char *golden_path;
+static bool directly;
+static double error_factor;
 
 static rt_graph *build(const char *name, const char *const *values, size_t count)
 {
@@ -153,12 +156,12 @@ static double cross_entropy(struct trial *trial, const char *labels)
     return loss / (double)trial->batch;
 }
 
-/* Twice PyTorch's error, and never less than two units in the last place of the tensor's largest value. As a whole, a
- * tensor's errors may add up. */
+/* A multiple of PyTorch's error, and never less than of one unit in the last place of the tensor's largest value. As a
+ * whole, a tensor's errors may add up. */
 static size_t compare(const char *what, const struct golden_tensor *tensor, const float *values)
 {
     struct golden_distance distance = golden_distance(tensor, values);
-    double allowed = 2.0 * fmax(tensor->float32_error, (double)FLT_EPSILON);
+    double allowed = error_factor * fmax(tensor->float32_error, (double)FLT_EPSILON);
     bool close = distance.error <= allowed && distance.whole <= 1e-5 + allowed;
     print_message("%-8s %-8s %-30s error %.2e, PyTorch float32 %.2e%s\n", what, tensor->tag, tensor->name,
                   distance.error, tensor->float32_error, close ? "" : "  TOO FAR");
@@ -214,9 +217,12 @@ static void training_is_as_exact_as_pytorch(void **state)
     rt_graph *graph = build_trial();
     struct golden golden;
     struct trial whole, partial;
+    const bool has_partial = seek(&golden, "run", "partial");
     trial_open(&whole, graph, batch_of("train"), RT_MODE_TRAIN, NULL);
-    size_t far = run_section(&whole, "train");
-    if (seek(&golden, "run", "partial")) {
+    /* The images were chosen so that no activation is near the kink of its ReLU. In resnet20's whole batch, near is
+     * less than the rounding of Winograd's algorithm, and a gradient that jumps says nothing about its error. */
+    size_t far = directly || !has_partial ? run_section(&whole, "train") : 0;
+    if (has_partial) {
         golden_close(&golden);
         trial_open(&partial, graph, batch_of("partial"), RT_MODE_TRAIN, whole.parameters);
         far += run_section(&partial, "partial");
@@ -355,12 +361,15 @@ static void the_same_step_gives_the_same_bits(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s tests/golden/network_FAMILY.txt\n", argv[0]);
+    if (argc != 3 || (strcmp(argv[2], "direct") != 0 && strcmp(argv[2], "winograd") != 0)) {
+        fprintf(stderr, "usage: %s tests/golden/network_FAMILY.txt direct|winograd\n", argv[0]);
         return EXIT_FAILURE;
     }
     golden_path = argv[1];
+    directly = strcmp(argv[2], "direct") == 0;
+    error_factor = directly ? 2.0 : 16.0;
     trial_begin(2);
+    trial_convolve_directly(directly);
     print_message("%s, %s\n", rt_engine_version(), rt_engine_isa());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_variant_has_its_size),      cmocka_unit_test(parameters_have_pytorchs_names_and_shapes),

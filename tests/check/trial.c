@@ -28,6 +28,11 @@ void trial_begin(int threads)
     }
 }
 
+void trial_convolve_directly(bool directly)
+{
+    rt_engine_convolve_directly(engine, directly);
+}
+
 void trial_end(void)
 {
     rt_engine_free(engine);

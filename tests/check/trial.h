@@ -20,6 +20,9 @@ const char *trial_mode_name(rt_mode mode);
 void trial_begin(int threads);
 void trial_end(void);
 
+/* Trials opened from now on do without Winograd's algorithm. */
+void trial_convolve_directly(bool directly);
+
 /* `parameters` NULL makes new ones and fills them. */
 void trial_open(struct trial *trial, const rt_graph *graph, size_t batch, rt_mode mode, rt_parameters *parameters);
 void trial_close(struct trial *trial);

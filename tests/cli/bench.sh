@@ -181,6 +181,16 @@ expect_exit 0 "$retort" bench --tune-threads pair.yaml --steps 1
 expect_stdout_matches "^ +1 +[0-9.]+ +[0-9]+ +1.00\$"
 expect_stdout_matches "^recommended: .threads: [0-9]+. in the recipe"
 
+# The losses alone.
+expect_exit 0 "$retort" bench --losses --threads 1 --json
+expect_stderr_empty
+expect_that "stdout is JSON" bash -c '"$0" json "$1" >values' "$inspect" "$printed/stdout"
+expect_that "it begins with cross-entropy" grep -qx "0.loss cross_entropy" values
+expect_that "at 16 samples" grep -qx "0.samples 16" values
+expect_that "every figure is a time" awk '$1 ~ /[.]microseconds$/ { ++count; if (!($2 > 0)) exit 1 } END { exit count < 12 }' values
+expect_exit 0 "$retort" bench --losses --threads 1
+expect_stdout_matches "^kl +256 +1000 +[0-9.]+\$"
+
 refused() { # MESSAGE ARGUMENTS...
     local message=$1
     shift
@@ -208,6 +218,9 @@ refused "--by-node does not go with --tune-threads" --tune-threads pair.yaml --b
 refused "takes no --threads" --tune-threads pair.yaml --threads 2
 refused "needs a recipe" --tune-threads
 refused "absent.yaml" --kernels least.yaml absent.yaml
+refused "--losses takes no recipe, and 'pair.yaml' is one" pair.yaml --losses
+refused "option '--steps' is unknown beside --losses" --losses --steps 3
+refused "--threads 'two' must be a whole number from 1 to 1024" --losses --threads two
 refused "absent.yaml" absent.yaml --json
 refused "command line:1:" pair.yaml student.model=resnet19
 refused "least.yaml:1:1: " least.yaml

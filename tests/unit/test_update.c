@@ -27,7 +27,7 @@ static void fill(float *values, size_t count, float value)
         values[i] = value;
 }
 
-static struct trial begin(const char *train)
+static struct trial begin_with_channels(const char *train, size_t channels)
 {
     char text[1024];
     snprintf(text, sizeof text,
@@ -40,7 +40,7 @@ static struct trial begin(const char *train)
     struct trial trial = {.recipe = recipe_of(text), .graph = rt_graph_new()};
     rt_graph *graph = trial.graph;
     int x = rt_graph_input(graph, 4, 4, 1);
-    x = rt_graph_convolution(graph, "conv", x, (rt_window){.channels = 2, .kernel = 3, .bias = true});
+    x = rt_graph_convolution(graph, "conv", x, (rt_window){.channels = channels, .kernel = 3, .bias = true});
     x = rt_graph_batch_norm(graph, "bn", x);
     x = rt_graph_global_average_pool(graph, "avgpool", x);
     rt_graph_output(graph, rt_graph_linear(graph, "fc", x, 3, true));
@@ -49,6 +49,11 @@ static struct trial begin(const char *train)
     fill(trial.parameters->values, graph->trained_floats, 1.0f);
     assert_int_equal(rt_update_open(&trial.update, &trial.recipe->train, trial.parameters, 4, NULL), RT_OK);
     return trial;
+}
+
+static struct trial begin(const char *train)
+{
+    return begin_with_channels(train, 2);
 }
 
 static void end(struct trial *trial)
@@ -181,6 +186,20 @@ static void the_norm_spans_parameters(void **state)
     end(&trial);
 }
 
+/* So many parameters that the norm is added up in several pieces, by all threads. */
+static void the_norm_spans_pieces(void **state)
+{
+    (void)state;
+    struct trial trial = begin_with_channels(
+        "{epochs: 2, clip_norm: 1, optimizer: {sgd: {lr: 100, momentum: 0, weight_decay: 0}}}", 4001);
+    size_t count = trial.graph->trained_floats;
+    assert_true(count > 40000);
+    fill(trial.parameters->gradients, count, 3.0f);
+    apply(&trial);
+    assert_true(fabs((double)values_of(&trial, "fc.weight")[7] - (1.0 - 300.0 / sqrt(9.0 * (double)count))) < 1e-5);
+    end(&trial);
+}
+
 static void the_average_moves(void **state)
 {
     (void)state;
@@ -297,6 +316,7 @@ int main(void)
         cmocka_unit_test(steps_and_spans_reach_the_optimizer),
         cmocka_unit_test(gradients_are_clipped),
         cmocka_unit_test(the_norm_spans_parameters),
+        cmocka_unit_test(the_norm_spans_pieces),
         cmocka_unit_test(the_average_moves),
         cmocka_unit_test(the_learning_rate_follows_the_schedule),
         cmocka_unit_test(gradients_that_are_not_finite_change_nothing),
