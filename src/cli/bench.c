@@ -157,7 +157,7 @@ const rt_command rt_command_bench = {
         "bench RECIPE [key.sub=value ...] [--steps N] [--threads N] [--synthetic] [--by-kind] [--by-node] [--json]\n"
         "       retort bench --kernels [--batch N] [--steps N] [--threads N] [--json] [RECIPE ...]\n"
         "       retort bench --tune-threads RECIPE [key.sub=value ...] [--steps N] [--synthetic] [--json]\n"
-             "       retort bench --losses [--threads N] [--json]",
+        "       retort bench --losses [--threads N] [--json]",
     .summary = "time the steps of a recipe's student: where the time goes, and which kernels run",
     .details =
         "Medians over N steps (20) on whole batches, after 3 to warm up. Shares are of the phases' sum. `data` is the\n"

@@ -209,7 +209,7 @@ static int print_table(const struct shapes *all, size_t batch, rt_error *err)
     printf("\nFastest milliseconds for %zu images, %d threads, %s; * is what a plan picks; x is times as fast as "
            "oneDNN direct.\n"
            "Of %zu choices between kernels (a trained and a frozen plan for each of %zu shapes, where more than one\n"
-           "fits) the rule is not the fastest by more than %.0f %% in %zu.\n",
+           "can compute it) the rule is not the fastest by more than %.0f %% in %zu.\n",
            batch, rt_threads_count(), rt_engine_isa(), verdict.choices, all->count, 100.0 * tolerance, verdict.wrong);
     return RT_EXIT_OK;
 }

@@ -103,15 +103,16 @@ static rt_status plan_form(struct contest *c, rt_engine *engine, const rt_contes
         .parameters = c->parameters,
     };
     const rt_kernel_class *classes[RT_KERNEL_CLASSES_A_KIND];
-    size_t count = rt_kernel_fitting(&proto, classes);
+    const rt_kernel_class *picked = rt_kernel_choose(&proto);
+    size_t count = rt_kernel_candidates(&proto, classes);
     for (size_t i = 0; i < count; ++i) {
         rt_contestant *contestant = enter(contest, classes[i]);
         struct trial *trial = &c->trials[form][contestant - contest->contestants];
         trial->contestant = contestant;
         trial->kernel = proto;
         trial->kernel.class = classes[i];
-        contestant->picked_trained |= i == 0 && form == FORM_TRAINED;
-        contestant->picked_frozen |= i == 0 && form == FORM_FROZEN;
+        contestant->picked_trained |= classes[i] == picked && form == FORM_TRAINED;
+        contestant->picked_frozen |= classes[i] == picked && form == FORM_FROZEN;
         RT_TRY(classes[i]->plan(&trial->kernel, err));
         trial->workspace = rt_aligned_zeros(trial->kernel.workspace_bytes);
         if (!trial->workspace)

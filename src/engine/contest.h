@@ -24,7 +24,7 @@ typedef enum rt_contest_pass {
 
 typedef struct rt_contestant {
     const rt_kernel_class *class;
-    double milliseconds[RT_CONTEST_PASSES];     /* the fastest of the rounds; 0 where the class does not fit the pass */
+    double milliseconds[RT_CONTEST_PASSES];     /* the fastest of the rounds; 0 where the class cannot */
     char implementation[RT_CONTEST_PASSES][40]; /* what the class got for it; backward: that of the source */
     bool picked_trained, picked_frozen;         /* the rule's choice for a plan of either kind */
 } rt_contestant;
@@ -38,16 +38,16 @@ typedef struct rt_contest {
 /* Two convolutions for which every class does the same work; `reads_images` and a bias do not tell them apart. */
 bool rt_contest_shape_equal(const rt_contest_shape *a, const rt_contest_shape *b);
 
-/* Plans every class that fits and runs each pass of each in turn, `rounds` times after one to warm up. */
+/* Plans every class that can compute it and runs each pass of each in turn, `rounds` times after one to warm up. */
 rt_status rt_contest_run(rt_engine *engine, const rt_contest_shape *shape, size_t batch, size_t rounds,
                          rt_contest *contest, rt_error *err);
 
 /* Milliseconds that a plan pays for a contestant: a frozen plan for its frozen form, a trained one for forward and
- * backward (of the weights alone where the shape reads images). 0 where it does not fit. */
+ * backward (of the weights alone where the shape reads images). 0 where it cannot. */
 double rt_contestant_cost(const rt_contestant *contestant, const rt_contest_shape *shape, bool frozen);
 
 /* How many times as long as the fastest contestant the rule's choice takes: 1 where it is the fastest itself. 0 where
- * fewer than two fit and there was nothing to choose. */
+ * fewer than two can compute it and there was nothing to choose. */
 double rt_contest_regret(const rt_contest *contest, const rt_contest_shape *shape, bool frozen);
 
 #endif

@@ -21,16 +21,20 @@ static const rt_kernel_class *const kernels[RT_NODE_KINDS][RT_KERNEL_CLASSES_A_K
 
 const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel)
 {
-    const rt_kernel_class *classes[RT_KERNEL_CLASSES_A_KIND];
-    return rt_kernel_fitting(kernel, classes) > 0 ? classes[0] : NULL;
+    for (int i = 0; i < RT_KERNEL_CLASSES_A_KIND; ++i) {
+        const rt_kernel_class *class = kernels[kernel->node->kind][i];
+        if (class && (!class->fits || class->fits(kernel)))
+            return class;
+    }
+    return NULL;
 }
 
-size_t rt_kernel_fitting(const rt_kernel *kernel, const rt_kernel_class **classes)
+size_t rt_kernel_candidates(const rt_kernel *kernel, const rt_kernel_class **classes)
 {
     size_t count = 0;
     for (int i = 0; i < RT_KERNEL_CLASSES_A_KIND; ++i) {
         const rt_kernel_class *class = kernels[kernel->node->kind][i];
-        if (class && (!class->fits || class->fits(kernel)))
+        if (class && (!class->fits || class->fits(kernel) || (class->can && class->can(kernel))))
             classes[count++] = class;
     }
     return count;
