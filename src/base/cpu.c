@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 void rt_cpu_model(char *name, size_t size)
 {
@@ -47,4 +48,24 @@ double rt_seconds(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double rt_process_age(void)
+{
+    char text[1024];
+    FILE *file = fopen("/proc/self/stat", "r");
+    if (!file)
+        return -1.0;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    /* Field 22; the program's name, field 2, is in parentheses and may hold anything. */
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at && field < 22; ++field)
+        at = strchr(at + 1, ' ');
+    unsigned long long ticks;
+    struct timespec now;
+    if (!at || sscanf(at, "%llu", &ticks) != 1 || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+        return -1.0;
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }

@@ -16,4 +16,8 @@ size_t rt_peak_memory(void);
 /* Seconds on a clock that never goes back. */
 double rt_seconds(void);
 
+/* Seconds since this process was started, to 1/100 s: the kernel's own record, so that what ran before main() counts,
+ * and a program that started itself anew is as old as its first start. Negative where the kernel does not tell. */
+double rt_process_age(void);
+
 #endif

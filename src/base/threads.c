@@ -11,16 +11,26 @@
 #include "base/cpu.h"
 #include "retort/loss.h"
 
-static void flush_denormals(void)
+static void flush_denormals(bool flush)
 {
 #if defined(__SSE__)
     const unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
-    _mm_setcsr(_mm_getcsr() | flush_to_zero | denormals_are_zero);
+    const unsigned others = _mm_getcsr() & ~(flush_to_zero | denormals_are_zero);
+    _mm_setcsr(flush ? others | flush_to_zero | denormals_are_zero : others);
 #elif defined(__aarch64__)
+    const unsigned long flush_to_zero = 1ul << 24;
     unsigned long control;
     __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-    __asm__ volatile("msr fpcr, %0" ::"r"(control | (1ul << 24)));
+    __asm__ volatile("msr fpcr, %0" ::"r"(flush ? control | flush_to_zero : control & ~flush_to_zero));
+#else
+    (void)flush;
 #endif
+}
+
+void rt_threads_flush_denormals(bool flush)
+{
+#pragma omp parallel
+    flush_denormals(flush);
 }
 
 int rt_threads_start(int threads)
@@ -29,8 +39,7 @@ int rt_threads_start(int threads)
         threads = rt_cpu_count();
     omp_set_dynamic(0);
     omp_set_num_threads(threads);
-#pragma omp parallel
-    flush_denormals();
+    rt_threads_flush_denormals(true);
     return threads;
 }
 

@@ -220,6 +220,7 @@ static void done(rt_kernel *kernel)
 const rt_kernel_class rt_kernel_depthwise = {
     .name = "retort depthwise",
     .fits = fits,
+    .can = can,
     .plan = plan,
     .prepare = prepare,
     .forward = forward,

@@ -113,6 +113,11 @@ rt_status rt_inference_run(rt_inference *inference, const float *images, size_t 
     return RT_OK;
 }
 
+void rt_inference_trace(rt_inference *inference, rt_trace *trace)
+{
+    rt_plan_trace(inference->plan, trace);
+}
+
 size_t rt_inference_images(const rt_inference *inference)
 {
     return inference->micro_batch;

@@ -36,6 +36,9 @@ size_t rt_inference_images(const rt_inference *inference);
 
 const rt_graph *rt_inference_graph(const rt_inference *inference);
 
+/* rt_plan_trace() of its plan. */
+void rt_inference_trace(rt_inference *inference, rt_trace *trace);
+
 /* The plan, for reports. */
 const rt_plan *rt_inference_plan(const rt_inference *inference);
 

@@ -1,9 +1,7 @@
 #include "engine/kernel.h"
 
-enum { CLASSES_A_KIND = 4 };
-
 /* Which classes can compute a kind of node, best first. */
-static const rt_kernel_class *const kernels[RT_NODE_KINDS][CLASSES_A_KIND] = {
+static const rt_kernel_class *const kernels[RT_NODE_KINDS][RT_KERNEL_CLASSES_A_KIND] = {
     [RT_NODE_CONVOLUTION] = {&rt_kernel_winograd, &rt_kernel_depthwise, &rt_kernel_convolution},
     [RT_NODE_BATCH_NORM] = {&rt_kernel_batch_norm},
     [RT_NODE_RELU] = {&rt_kernel_relu},
@@ -23,12 +21,23 @@ static const rt_kernel_class *const kernels[RT_NODE_KINDS][CLASSES_A_KIND] = {
 
 const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel)
 {
-    for (int i = 0; i < CLASSES_A_KIND; ++i) {
+    for (int i = 0; i < RT_KERNEL_CLASSES_A_KIND; ++i) {
         const rt_kernel_class *class = kernels[kernel->node->kind][i];
         if (class && (!class->fits || class->fits(kernel)))
             return class;
     }
     return NULL;
+}
+
+size_t rt_kernel_candidates(const rt_kernel *kernel, const rt_kernel_class **classes)
+{
+    size_t count = 0;
+    for (int i = 0; i < RT_KERNEL_CLASSES_A_KIND; ++i) {
+        const rt_kernel_class *class = kernels[kernel->node->kind][i];
+        if (class && (!class->fits || class->fits(kernel) || (class->can && class->can(kernel))))
+            classes[count++] = class;
+    }
+    return count;
 }
 
 rt_extent rt_kernel_source(const rt_kernel *kernel, size_t s)

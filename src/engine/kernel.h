@@ -69,7 +69,8 @@ typedef struct rt_kernel {
 
 struct rt_kernel_class {
     const char *name;
-    bool (*fits)(const rt_kernel *kernel); /* may be NULL: any node of its kind */
+    bool (*fits)(const rt_kernel *kernel); /* it is meant for this node; may be NULL: any of its kind */
+    bool (*can)(const rt_kernel *kernel);  /* it could compute it too; may be NULL: where it fits (contest.h) */
     rt_status (*plan)(rt_kernel *kernel, rt_error *err);
     rt_status (*prepare)(rt_kernel *kernel, rt_error *err); /* may be NULL */
     rt_status (*forward)(rt_kernel *kernel, const rt_kernel_io *io, rt_error *err);
@@ -79,6 +80,11 @@ struct rt_kernel_class {
 
 /* The class for a node: the first in the kind's row of kernel.c that fits. NULL when there is none. */
 const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel);
+
+/* The most classes that a kind of node has, and all those that could compute a node, chosen or not, in the row's order.
+ * `classes` has room for the most; returns how many there are. */
+enum { RT_KERNEL_CLASSES_A_KIND = 4 };
+size_t rt_kernel_candidates(const rt_kernel *kernel, const rt_kernel_class **classes);
 
 extern const rt_kernel_class rt_kernel_winograd, rt_kernel_depthwise, rt_kernel_convolution, rt_kernel_batch_norm,
     rt_kernel_relu, rt_kernel_add, rt_kernel_pool, rt_kernel_global_average_pool, rt_kernel_linear,

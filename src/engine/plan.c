@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "engine/plan_state.h"
 #include "graph/passes.h"
 
@@ -143,14 +144,25 @@ void rt_plan_free(rt_plan *plan)
     free(plan);
 }
 
+static double clock_if_traced(const rt_plan *plan)
+{
+    return plan->trace ? rt_seconds() : 0.0;
+}
+
 static rt_status prepare_weights(rt_plan *plan, rt_error *err)
 {
+    double started = rt_seconds();
     for (size_t i = 0; i < plan->graph->node_count; ++i) {
         rt_kernel *kernel = &plan->kernels[i];
-        if (kernel->class && kernel->class->prepare)
-            RT_TRY(kernel->class->prepare(kernel, err));
+        if (!kernel->class || !kernel->class->prepare)
+            continue;
+        double began = clock_if_traced(plan);
+        RT_TRY(kernel->class->prepare(kernel, err));
+        if (plan->trace)
+            plan->trace->nodes[i].prepare += rt_seconds() - began;
     }
     plan->version = plan->parameters->version;
+    plan->prepare_seconds = rt_seconds() - started;
     return RT_OK;
 }
 
@@ -165,6 +177,7 @@ static void point_at_images(rt_plan *plan, const float *images)
 
 rt_status rt_plan_forward(rt_plan *plan, const float *images, uint64_t seed, uint64_t step, rt_error *err)
 {
+    plan->prepare_seconds = 0.0;
     if (plan->version != plan->parameters->version)
         RT_TRY(prepare_weights(plan, err));
     point_at_images(plan, images);
@@ -177,8 +190,13 @@ rt_status rt_plan_forward(rt_plan *plan, const float *images, uint64_t seed, uin
             continue;
         plan->io[i].seed = seed;
         plan->io[i].step = step;
+        double began = clock_if_traced(plan);
         RT_TRY(kernel->class->forward(kernel, &plan->io[i], err));
+        if (plan->trace)
+            rt_trace_forward(plan->trace, kernel, &plan->io[i], rt_seconds() - began);
     }
+    if (plan->trace)
+        plan->trace->images += plan->batch;
     /* Running statistics have moved: plans that folded them into weights must prepare again, this one need not. */
     if (plan->mode == RT_MODE_TRAIN && plan->graph->buffer_floats > 0)
         plan->version = ++plan->parameters->version;
@@ -204,9 +222,12 @@ rt_status rt_plan_backward(rt_plan *plan, rt_error *err)
         rt_kernel *kernel = &plan->kernels[i];
         if (!kernel->class || !plan->nodes[i].active)
             continue;
+        double began = clock_if_traced(plan);
         if (plan->nodes[i].summed_by_plan)
             sum_contributions(plan, i);
         RT_TRY(kernel->class->backward(kernel, &plan->io[i], err));
+        if (plan->trace)
+            rt_trace_backward(plan->trace, kernel, &plan->io[i], rt_seconds() - began);
     }
     return RT_OK;
 }
@@ -266,6 +287,26 @@ int rt_plan_reference_kernels(const rt_plan *plan)
             count += implementation && strncmp(implementation, "ref", 3) == 0;
         }
     return count;
+}
+
+double rt_plan_flops(const rt_plan *plan)
+{
+    double macs = 0.0;
+    for (size_t i = 0; i < plan->graph->node_count; ++i) {
+        int passes = 1 + (plan->nodes[i].active ? 1 + plan->kernels[i].wants_diff_src : 0);
+        macs += passes * (double)rt_node_macs(plan->graph, &plan->graph->nodes[i]);
+    }
+    return 2.0 * macs * (double)plan->batch;
+}
+
+double rt_plan_prepare_seconds(const rt_plan *plan)
+{
+    return plan->prepare_seconds;
+}
+
+void rt_plan_trace(rt_plan *plan, rt_trace *trace)
+{
+    plan->trace = trace;
 }
 
 const float *rt_plan_values(const rt_plan *plan, const char *name)

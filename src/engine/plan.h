@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "engine/kernel.h"
+#include "engine/trace.h"
 
 typedef struct rt_plan rt_plan;
 
@@ -43,6 +44,18 @@ const rt_kernel *rt_plan_kernel(const rt_plan *plan, size_t i);
 int rt_plan_reorders(const rt_plan *plan);          /* of activations or their gradients, inside a step */
 int rt_plan_weight_packs(const rt_plan *plan);      /* layout changes of weights, once after each update */
 int rt_plan_reference_kernels(const rt_plan *plan); /* kernels that fell to oneDNN's slow reference code */
+
+/* Floating-point operations of one forward and, of a plan that is trained, one backward: 2 for each multiply-accumulate
+ * of convolutions and linear layers as they are defined, whatever algorithm runs. A layer's backward counts once for
+ * its weights and once more where a gradient of its source is wanted. */
+double rt_plan_flops(const rt_plan *plan);
+
+/* Seconds that the latest forward spent on preparing weights; 0 where they had not changed. */
+double rt_plan_prepare_seconds(const rt_plan *plan);
+
+/* From now on forward and backward write what each node costs into `trace`, opened for this plan and borrowed until
+ * rt_plan_trace(plan, NULL). Without a trace a plan reads no clock in between its nodes. */
+void rt_plan_trace(rt_plan *plan, rt_trace *trace);
 
 /* The values of a node by name after forward, [batch, height, width, channels], or NULL if it was fused away or its
  * memory was reused. */

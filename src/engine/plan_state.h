@@ -35,6 +35,8 @@ struct rt_plan {
     void *arena, *scratch;
     size_t arena_bytes;
     int *value_last; /* last step that reads each node's value */
+    double prepare_seconds;
+    rt_trace *trace; /* borrowed; NULL unless somebody wants to know */
 };
 
 /* The step at which node i runs backward, when its n nodes run forward at 0 .. n - 1 and the losses at n. */

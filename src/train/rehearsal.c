@@ -124,15 +124,20 @@ rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, r
         const rt_batch *batch = next_whole_batch(rehearsal);
         double waited = rt_seconds() - started;
         RT_TRY(rt_step_run(&rehearsal->step, batch, err));
+        double total = rt_seconds() - started;
         const rt_step_times *t = &rehearsal->step.times;
+        double packs = rt_plan_prepare_seconds(rehearsal->step.plan);
+        double phases = waited + t->teacher + t->forward + t->loss + t->backward + t->update;
         if (i >= warm)
-            times[i - warm] = (rt_rehearsal_times){1e3 * waited,
-                                                   1e3 * t->teacher,
-                                                   1e3 * t->forward,
-                                                   1e3 * t->loss,
-                                                   1e3 * t->backward,
-                                                   1e3 * t->update,
-                                                   1e3 * (rt_seconds() - started)};
+            times[i - warm] = (rt_rehearsal_times){.data = 1e3 * waited,
+                                                   .teacher = 1e3 * t->teacher,
+                                                   .packs = 1e3 * packs,
+                                                   .forward = 1e3 * (t->forward - packs),
+                                                   .loss = 1e3 * t->loss,
+                                                   .backward = 1e3 * t->backward,
+                                                   .update = 1e3 * t->update,
+                                                   .other = 1e3 * (total - phases),
+                                                   .total = 1e3 * total};
     }
     return RT_OK;
 }
@@ -140,21 +145,24 @@ rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, r
 rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count)
 {
     enum { PHASES = sizeof(rt_rehearsal_times) / sizeof(double) };
-    double medians[PHASES] = {0};
+    union {
+        double phases[PHASES];
+        rt_rehearsal_times times;
+    } medians = {0};
     double *column = malloc((count + 1) * sizeof *column);
     for (size_t phase = 0; column && phase < PHASES; ++phase) {
         for (size_t i = 0; i < count; ++i)
             column[i] = ((const double *)(const void *)&times[i])[phase];
-        medians[phase] = rt_median(column, count);
+        medians.phases[phase] = rt_median(column, count);
     }
     free(column);
-    return (rt_rehearsal_times){medians[0], medians[1], medians[2], medians[3], medians[4], medians[5], medians[6]};
+    return medians.times;
 }
 
 double rt_rehearsal_flops(const rt_rehearsal *rehearsal)
 {
-    double macs = 3.0 * (double)rt_graph_macs(rehearsal->student->graph);
+    double flops = rt_plan_flops(rehearsal->step.plan);
     if (rehearsal->teacher)
-        macs += (double)rt_graph_macs(rehearsal->teacher->graph);
-    return 2.0 * macs * (double)rehearsal->step.batch;
+        flops += 2.0 * (double)rt_graph_macs(rehearsal->teacher->graph) * (double)rehearsal->step.batch;
+    return flops;
 }

@@ -7,9 +7,10 @@
 #include "train/data.h"
 #include "train/step.h"
 
-/* Milliseconds of one step. `data` is the wait for the loader, `total` is everything. */
+/* Milliseconds of one step. `data` is the wait for the loader, `packs` the student's weights brought into the kernels'
+ * layouts (not part of `forward`), `other` what is between the phases; `total` is everything. */
 typedef struct rt_rehearsal_times {
-    double data, teacher, forward, loss, backward, update, total;
+    double data, teacher, packs, forward, loss, backward, update, other, total;
 } rt_rehearsal_times;
 
 typedef struct rt_rehearsal {
@@ -36,7 +37,7 @@ rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, r
 /* The median of each phase over `count` steps. */
 rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count);
 
-/* Floating-point operations of one step: 2 a multiply-accumulate, the student three times (forward and both backwards).
+/* Floating-point operations of one step: the teacher's forward, the student's forward and backward (rt_plan_flops()).
  */
 double rt_rehearsal_flops(const rt_rehearsal *rehearsal);
 

@@ -16,7 +16,8 @@ loss: [cross_entropy: {weight: 0.1}, kl: {weight: 0.9}]
 train: {epochs: 2, batch: 16}
 threads: 1
 END
-keys="data_ms teacher_ms forward_ms loss_ms backward_ms optimizer_ms step_ms images_per_s peak_rss_mb gflops"
+keys="data_ms teacher_ms pack_ms forward_ms loss_ms backward_ms optimizer_ms other_ms step_ms images_per_s peak_rss_mb gflops
+      gflop_per_step peak_gflops share_of_peak first_step_ms denormals.values"
 
 is_number() { # PATH MORE_THAN
     awk -v path="$1" -v least="$2" '$1 == path && $2 ~ /^[0-9.e+-]+$/ && $2 > least { good = 1 } END { exit !good }' values
@@ -27,16 +28,29 @@ measured() { # ARGUMENTS...: stdout is one JSON object, and each figure makes se
     expect_that "stdout is JSON" bash -c '"$0" json "$1" >values' "$inspect" "$printed/stdout"
     for key in $keys; do
         case $key in
-        data_ms | teacher_ms) expect_that "$key is a number" is_number $key -1 ;;
+        data_ms | teacher_ms | pack_ms | other_ms) expect_that "$key is a number" is_number $key -1 ;;
         *) expect_that "$key is a number above 0" is_number $key 0 ;;
         esac
     done
     expect_that "phases fit into the step" awk '
-        $1 ~ /^(teacher|forward|loss|backward|optimizer)_ms$/ { sum += $2 } $1 == "step_ms" { step = $2 }
+        $1 ~ /^(teacher|pack|forward|loss|backward|optimizer)_ms$/ { sum += $2 } $1 == "step_ms" { step = $2 }
         END { exit !(sum < 1.5 * step) }' values
     expect_that "images/s is batch over step" awk '{ v[$1] = $2 } END {
         ratio = v["images_per_s"] * v["step_ms"] / (1000 * v["batch"]); exit !(ratio > 0.999 && ratio < 1.001) }' values
-    expect_that "gflops is the work over the step" awk '{ v[$1] = $2 } END { exit !(v["gflops"] < 1e5) }' values
+    expect_that "gflops is the work over the step" awk '{ v[$1] = $2 } END {
+        ratio = v["gflops"] * v["step_ms"] / (1000 * v["gflop_per_step"]); exit !(ratio > 0.999 && ratio < 1.001) }' values
+    expect_that "the share of the peak is what it says" awk '{ v[$1] = $2 } END {
+        ratio = v["share_of_peak"] * v["peak_gflops"] / v["gflops"]; exit !(ratio > 0.999 && ratio < 1.001) }' values
+    expect_that "shares sum to 1 and are the phases' parts" awk '
+        $1 ~ /^shares[.]/ { share[substr($1, 8)] = $2; sum += $2; ++count }
+        $1 ~ /_ms$/ && $1 !~ /[.]/ && $1 !~ /^(step|first_step)_ms$/ { ms[substr($1, 1, length($1) - 3)] = $2; all += $2 }
+        END {
+            for (phase in ms) if (share[phase] - ms[phase] / all > 1e-4 || ms[phase] / all - share[phase] > 1e-4) exit 1
+            exit !(count == 8 && sum > 0.9999 && sum < 1.0001)
+        }' values
+    expect_that "the peak's loop is named" grep -qxE "peak_isa (AVX-512|AVX2|portable)" values
+    expect_that "no denormals where they are flushed" grep -qx "denormals.as_it_runs 0" values
+    expect_that "denormals without flushing are counted" grep -qxE "denormals.unflushed [0-9]+" values
     expect_that "no reorders" grep -qx "reorders 0" values
     expect_that "no reference kernels" grep -qx "reference_kernels 0" values
     expect_that "isa" grep -qE "^isa [A-Za-z]" values
@@ -56,6 +70,13 @@ expect_that "batch" grep -qx "batch 8" values
 expect_that "no teacher" grep -qx "teacher null" values
 expect_that "100 classes" grep -qx "student resnet8" values
 expect_that "the first layer" grep -qx "nodes.0.node conv1" values
+expect_that "no profile unless asked" bash -c '! grep -qE "^kinds|^(teacher_)?nodes.*_ms" values'
+# ResNet-8 at width 0.25 on 32 x 32, batch 8: the first convolution has no gradient for the images, so forward and weights.
+expect_that "operations of a step" awk '$1 == "gflop_per_step" { found = $2 } END {
+    stem = 32 * 32 * 9 * 3 * 4; first = 2 * 32 * 32 * 9 * 4 * 4
+    second = 16 * 16 * (9 * 4 * 8 + 9 * 8 * 8 + 4 * 8); third = 8 * 8 * (9 * 8 * 16 + 9 * 16 * 16 + 8 * 16)
+    expected = 2e-9 * 8 * (2 * stem + 3 * (first + second + third + 16 * 100))
+    ratio = found / expected; exit !(ratio > 0.9999 && ratio < 1.0001) }' values
 
 measured pair.yaml --steps 2
 expect_that "steps" grep -qx "steps 2" values
@@ -63,6 +84,22 @@ expect_that "the teacher takes time" is_number teacher_ms 0.001
 expect_that "the teacher's layers" grep -qx "teacher_nodes.0.node conv1" values
 measured pair.yaml --steps 1 --threads 2 --synthetic train.batch=70
 expect_that "threads of the option" grep -qx "threads 2" values
+
+# The profile.
+measured pair.yaml --steps 2 --by-kind
+expect_that "kinds" awk '
+    { split($1, part, ".") }
+    $1 ~ /^kinds[.][0-9]+[.]name$/ { name = $2; for (i = 3; i <= NF; ++i) name = name " " $i; ++seen[name]; ++count }
+    $1 ~ /^kinds[.].*[.]layers$/ { layers += $2 }
+    $1 ~ /^(teacher_)?nodes[.][0-9]+[.]node$/ { ++nodes }
+    $1 ~ /^(teacher_)?nodes[.].*[.]forward_ms$/ && $2 > 0 { ++timed }
+    END { for (name in seen) if (seen[name] != 1) exit 1
+          exit !(count > 4 && seen["convolution 3x3"] && seen["batch norm + relu"] && seen["linear"] &&
+                 layers == nodes && timed == nodes) }' values
+expect_that "only the student has a backward" awk '
+    $1 ~ /^teacher_nodes[.].*[.]backward_ms$/ && $2 != 0 { exit bad = 1 }
+    $1 ~ /^nodes[.].*[.]backward_ms$/ && $2 > 0 { ++count } END { exit bad || !(count > 40) }' values
+
 expect_that "nothing is written" test -z "$(find . -name runs -o -name '*.safetensors' -o -name '*.csv')"
 
 # Neither data nor weights are touched.
@@ -82,6 +119,67 @@ expect_stdout_matches "^step +[0-9.]+ +100.0 %\$"
 expect_stdout_matches "^[0-9]+ images/s, [0-9]+ GFLOP/s, batch 16, 1 threads, .*, peak memory [0-9]+ MB\$"
 expect_stdout_contains "0 reorders of activations in a step"
 expect_stdout_contains ", 0 reference kernels"
+expect_stdout_matches "^[0-9.e+-]+ GFLOP a step; multiply-adds alone reach [0-9]+ GFLOP/s here \\(.*, measured\\), the step [0-9]+ % of that\$"
+expect_stdout_matches "^0 denormals among the [0-9.]+ million values of a step, [0-9]+ where they are not flushed to zero\$"
+expect_stdout_matches "^first step done [0-9]+ ms after the process began\$"
+expect_that "printed shares sum to 100" awk '$NF == "%" && $1 != "step" && NF <= 5 { sum += $(NF - 1); ++count }
+    END { exit !(count == 8 && sum > 99.5 && sum < 100.5) }' "$printed/stdout"
+
+expect_exit 0 "$retort" bench pair.yaml --steps 2 --by-kind --by-node
+expect_stderr_empty
+expect_stdout_matches "^By kind of layer, mean of 2 more steps"
+expect_stdout_matches "^convolution 3x3 +[0-9]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ % +[0-9]+\$"
+expect_stdout_matches "^all layers +[0-9]+ .* 100.0 % +[0-9]+\$"
+expect_stdout_matches "^The 20 slowest of [0-9]+ passes of layers"
+expect_stdout_matches "^student +layer[0-9.]+conv[12] +convolution 3x3 +[0-9x]+ > [0-9x]+ +(forward|backward) .* [0-9.]+ % +[0-9]+\$"
+
+# Kernels against each other: each shape of the two networks once, oneDNN's direct one in all of them.
+expect_exit 0 "$retort" bench --kernels --batch 2 --steps 2 --json --threads 1 pair.yaml least.yaml
+expect_stderr_empty
+expect_that "stdout is JSON" bash -c '"$0" json "$1" >values' "$inspect" "$printed/stdout"
+expect_that "shapes and kernels" awk '
+    { split($1, part, "."); at = part[2] }
+    $1 ~ /^shapes[.][0-9]+[.](height|width|channels_in|channels_out|window|stride|padding|groups)$/ {
+        shape[at] = shape[at] " " part[3] "=" $2 }
+    $1 ~ /[.]kernels[.][0-9]+[.]kernel$/ && $2 " " $3 == "oneDNN direct" { ++direct[at] }
+    $1 ~ /[.]picked_trained$/ { trained[at] += $2 == "true" }
+    $1 ~ /[.]picked_frozen$/ { frozen[at] += $2 == "true" }
+    $1 ~ /[.](forward|frozen|weights)[.]ms$/ { ++timed[at]; ok += !($2 > 0) }
+    $1 ~ /[.]backward[.]ms$/ { ++backward[at] }
+    $1 ~ /[.]reads_images$/ { images[at] = $2 == "true" }
+    END {
+        for (at in shape) {
+            ++count
+            if (seen[shape[at]]++ || direct[at] != 1 || trained[at] != 1 || frozen[at] != 1 || timed[at] < 3) exit 1
+            if (images[at] ? backward[at] : !backward[at]) exit 1
+        }
+        exit !(count == 22 && ok == 0)
+    }' values
+expect_that "batch, rounds, threads" test 3 = "$(grep -cxE "batch 2|rounds 2|threads 1" values)"
+expect_exit 0 "$retort" bench --kernels --batch 1 --steps 1 least.yaml
+expect_stderr_empty
+expect_stdout_matches "^32x32x3 > 4, 3x3 +[A-Za-z].* [0-9.]+[*] "
+expect_stdout_matches "^Of [0-9]+ choices between kernels"
+expect_exit 0 "$retort" bench --kernels --batch 1 --steps 1 least.yaml student.width=0.5
+expect_stdout_matches "^32x32x3 > 8, 3x3 +[A-Za-z].* [0-9.]+[*] "
+# Without a recipe: the usual pairs.
+expect_exit 0 "$retort" bench --kernels --batch 1 --steps 1
+for channels in 16 32; do
+    expect_stdout_matches "^32x32x3 > $channels, 3x3 "
+done
+
+# Threads.
+expect_exit 0 "$retort" bench --tune-threads pair.yaml --synthetic --steps 2 --json
+expect_stderr_empty
+expect_that "stdout is JSON" bash -c '"$0" json "$1" >values' "$inspect" "$printed/stdout"
+expect_that "1, 2, 4 ... all CPUs, and one of them recommended" awk -v cpus="$(nproc)" '
+    $1 ~ /^tried[.][0-9]+[.]threads$/ { if (last && $2 != 2 * last && $2 != cpus) bad = 1; last = $2; tried[$2] = 1 }
+    $1 ~ /^tried[.].*[.]step_ms$/ && !($2 > 0) { bad = 1 }
+    $1 == "recommended" { recommended = $2 }
+    END { exit bad || !tried[1] || last != cpus || !tried[recommended] }' values
+expect_exit 0 "$retort" bench --tune-threads pair.yaml --steps 1
+expect_stdout_matches "^ +1 +[0-9.]+ +[0-9]+ +1.00\$"
+expect_stdout_matches "^recommended: .threads: [0-9]+. in the recipe"
 
 # The losses alone.
 expect_exit 0 "$retort" bench --losses --threads 1 --json
@@ -110,6 +208,16 @@ done
 for number in 0 1025 two; do
     refused "--threads '$number' must be a whole number from 1 to 1024" pair.yaml --threads $number
 done
+for number in 0 65537 x; do
+    refused "--batch '$number' must be a whole number from 1 to 65536" --kernels --batch $number
+done
+refused "--batch goes with --kernels; a recipe's batch is train.batch=8" pair.yaml --batch 8
+refused "--kernels and --tune-threads are two measurements" --kernels --tune-threads pair.yaml
+refused "--by-kind does not go with --kernels" --kernels --by-kind
+refused "--by-node does not go with --tune-threads" --tune-threads pair.yaml --by-node
+refused "takes no --threads" --tune-threads pair.yaml --threads 2
+refused "needs a recipe" --tune-threads
+refused "absent.yaml" --kernels least.yaml absent.yaml
 refused "--losses takes no recipe, and 'pair.yaml' is one" pair.yaml --losses
 refused "option '--steps' is unknown beside --losses" --losses --steps 3
 refused "--threads 'two' must be a whole number from 1 to 1024" --losses --threads two
