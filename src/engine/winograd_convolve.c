@@ -64,19 +64,22 @@ static void multiply_frequency(size_t inputs, size_t outputs, size_t tiles, cons
                                      size_t count, float *cell)                                                        \
     {                                                                                                                  \
         const size_t channels = shape->inputs;                                                                         \
-        for (size_t t = 0; t < count; ++t) {                                                                           \
-            const tile at = tile_at(shape, first + t);                                                                 \
+        float pixels[RT_WINOGRAD_FREQUENCIES * RT_LANES] __attribute__((aligned(64)));                                 \
+        tile at = tile_at(shape, first);                                                                               \
+        for (size_t t = 0; t < count; ++t, at = next_tile(shape, at)) {                                                \
             const bool inside = tile_inside(shape, at);                                                                \
             for (size_t c = 0; c < channels; c += RT_LANES, cell += CELL) {                                            \
                 const bool whole = c + RT_LANES <= channels;                                                           \
                 const reader r = whole ? reader_at(src, reading, c, RT_LANES, true)                                    \
                                        : reader_at(src, reading, c, channels - c, false);                              \
                 if (!whole)                                                                                            \
-                    read_source_tile(shape, channels, at, &r, reading, false, false, cell);                            \
+                    read_source_pixels(shape, channels, at, &r, reading, false, false, pixels);                        \
                 else if (inside)                                                                                       \
-                    read_source_tile(shape, channels, at, &r, reading, true, true, cell);                              \
+                    read_source_pixels(shape, channels, at, &r, reading, true, true, pixels);                          \
                 else                                                                                                   \
-                    read_source_tile(shape, channels, at, &r, reading, false, true, cell);                             \
+                    read_source_pixels(shape, channels, at, &r, reading, false, true, pixels);                         \
+                RT_LOAD_AGAIN();                                                                                       \
+                transform_source(pixels, cell);                                                                        \
             }                                                                                                          \
         }                                                                                                              \
     }

@@ -38,8 +38,8 @@ RT_INLINE void read_gradient_tile(const rt_winograd *shape, size_t channels, til
                                          rt_winograd_part part, size_t first, size_t count, float *cell)               \
     {                                                                                                                  \
         const size_t channels = shape->outputs;                                                                        \
-        for (size_t t = 0; t < count; ++t) {                                                                           \
-            const tile at = tile_at(shape, first + t);                                                                 \
+        tile at = tile_at(shape, first);                                                                               \
+        for (size_t t = 0; t < count; ++t, at = next_tile(shape, at)) {                                                \
             for (size_t k = part.first_output; k < part.last_output; k += RT_LANES, cell += CELL) {                    \
                 if (k + RT_LANES <= channels) {                                                                        \
                     const reader r = reader_at(diff_dst, reading, k, RT_LANES, true);                                  \

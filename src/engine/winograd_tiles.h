@@ -21,6 +21,20 @@ RT_INLINE tile tile_at(const rt_winograd *shape, size_t number)
                   within % wide * RT_WINOGRAD_TILE};
 }
 
+RT_INLINE tile next_tile(const rt_winograd *shape, tile at)
+{
+    at.column += RT_WINOGRAD_TILE;
+    if (at.column < shape->width)
+        return at;
+    at.column = 0;
+    at.row += RT_WINOGRAD_TILE;
+    if (at.row < shape->height)
+        return at;
+    at.row = 0;
+    at.first_pixel += shape->height * shape->width;
+    return at;
+}
+
 /* A cell is what one tile and one vector of channels come to in the frequency domain: 36 vectors side by side, so that
  * transforms write and read one run of memory. One vector of padding spreads cells over the cache's sets. */
 enum { CELL = (RT_WINOGRAD_FREQUENCIES + 1) * RT_LANES };
@@ -30,18 +44,58 @@ RT_INLINE size_t vectors_of(size_t channels)
     return (channels + RT_LANES - 1) / RT_LANES;
 }
 
-/* B^T d: interpolation points 0, 1, -1, 2, -2 and infinity. */
-RT_INLINE void transform_source(rt_vector *out, size_t stride, const rt_vector *d)
+/* Between the steps of a transform: what was loaded before is loaded again rather than kept, since there are more
+ * values than registers, and spilling them costs more. */
+#define RT_LOAD_AGAIN() __asm__ volatile("" ::: "memory")
+
+/* B^T d of one column, to column j of a cell: interpolation points 0, 1, -1, 2, -2 and infinity. */
+RT_INLINE void transform_source_column(const rt_vector *d, float *cell)
 {
     const rt_vector two = rt_broadcast(2.0f), four = rt_broadcast(4.0f), five = rt_broadcast(5.0f);
     const rt_vector a = rt_multiply_add(-four, d[2], d[4]), b = rt_multiply_add(-four, d[1], d[3]);
     const rt_vector c = d[4] - d[2], e = d[3] - d[1];
-    out[0 * stride] = rt_multiply_add(four, d[0], rt_multiply_add(-five, d[2], d[4]));
-    out[1 * stride] = a + b;
-    out[2 * stride] = a - b;
-    out[3 * stride] = rt_multiply_add(two, e, c);
-    out[4 * stride] = rt_multiply_add(-two, e, c);
-    out[5 * stride] = rt_multiply_add(four, d[1], rt_multiply_add(-five, d[3], d[5]));
+    rt_store(cell + 0 * 6 * RT_LANES, rt_multiply_add(four, d[0], rt_multiply_add(-five, d[2], d[4])));
+    rt_store(cell + 1 * 6 * RT_LANES, a + b);
+    rt_store(cell + 2 * 6 * RT_LANES, a - b);
+    rt_store(cell + 3 * 6 * RT_LANES, rt_multiply_add(two, e, c));
+    rt_store(cell + 4 * 6 * RT_LANES, rt_multiply_add(-two, e, c));
+    rt_store(cell + 5 * 6 * RT_LANES, rt_multiply_add(four, d[1], rt_multiply_add(-five, d[3], d[5])));
+}
+
+/* B^T d B of 6 x 6 vectors, a column or two at a time. */
+RT_INLINE void transform_source(const float *pixels, float *cell)
+{
+    const rt_vector two = rt_broadcast(2.0f), four = rt_broadcast(4.0f), five = rt_broadcast(5.0f);
+    rt_vector left[6], right[6];
+#define PIXEL(j) rt_load(pixels + (i * 6 + (j)) * RT_LANES)
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 6; ++i)
+        left[i] = rt_multiply_add(four, PIXEL(0), rt_multiply_add(-five, PIXEL(2), PIXEL(4)));
+    transform_source_column(left, cell);
+    RT_LOAD_AGAIN();
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 6; ++i) {
+        const rt_vector a = rt_multiply_add(-four, PIXEL(2), PIXEL(4)), b = rt_multiply_add(-four, PIXEL(1), PIXEL(3));
+        left[i] = a + b;
+        right[i] = a - b;
+    }
+    transform_source_column(left, cell + RT_LANES);
+    transform_source_column(right, cell + 2 * RT_LANES);
+    RT_LOAD_AGAIN();
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 6; ++i) {
+        const rt_vector c = PIXEL(4) - PIXEL(2), e = PIXEL(3) - PIXEL(1);
+        left[i] = rt_multiply_add(two, e, c);
+        right[i] = rt_multiply_add(-two, e, c);
+    }
+    transform_source_column(left, cell + 3 * RT_LANES);
+    transform_source_column(right, cell + 4 * RT_LANES);
+    RT_LOAD_AGAIN();
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 6; ++i)
+        left[i] = rt_multiply_add(four, PIXEL(1), rt_multiply_add(-five, PIXEL(3), PIXEL(5)));
+    transform_source_column(left, cell + 5 * RT_LANES);
+#undef PIXEL
 }
 
 /* A^T m. */
@@ -113,35 +167,23 @@ RT_INLINE rt_vector read_pixel(const reader *r, rt_winograd_reading reading, ptr
     return reading == RT_READ_NORM_RELU ? rt_rectify(y) : y;
 }
 
-/* B^T d B of one tile and one vector of channels. Pixels outside the map are zeros. */
-RT_INLINE void read_source_tile(const rt_winograd *shape, size_t channels, tile at, const reader *r,
-                                rt_winograd_reading reading, bool inside, bool whole, float *cell)
+/* The 6 x 6 pixels around a tile of one vector of channels. Those outside the map are zeros. */
+RT_INLINE void read_source_pixels(const rt_winograd *shape, size_t channels, tile at, const reader *r,
+                                  rt_winograd_reading reading, bool inside, bool whole, float *pixels)
 {
     const ptrdiff_t pixel = (ptrdiff_t)channels, line = (ptrdiff_t)(shape->width * channels);
-    const ptrdiff_t corner =
-        (ptrdiff_t)((at.first_pixel + at.row * shape->width + at.column) * channels) - line - pixel;
+    ptrdiff_t offset = (ptrdiff_t)((at.first_pixel + at.row * shape->width + at.column) * channels) - line - pixel;
     const size_t first_row = at.row == 0, rows = shape->height - at.row + 1;
     const size_t first_column = at.column == 0, columns = shape->width - at.column + 1;
-    rt_vector half[6][6];
+    for (size_t i = 0; i < 6; ++i, offset += line, pixels += 6 * RT_LANES) {
+        const bool on_map = inside || (i >= first_row && i < rows);
 #pragma GCC unroll 6
-    for (size_t j = 0; j < 6; ++j) {
-        rt_vector d[6];
-#pragma GCC unroll 6
-        for (size_t i = 0; i < 6; ++i) {
-            if (inside || (i >= first_row && i < rows && j >= first_column && j < columns))
-                d[i] = read_pixel(r, reading, corner + (ptrdiff_t)i * line + (ptrdiff_t)j * pixel, whole);
-            else
-                d[i] = (rt_vector){0};
+        for (size_t j = 0; j < 6; ++j) {
+            rt_vector value = {0};
+            if (inside || (on_map && j >= first_column && j < columns))
+                value = read_pixel(r, reading, offset + (ptrdiff_t)j * pixel, whole);
+            rt_store(pixels + j * RT_LANES, value);
         }
-        transform_source(&half[0][j], 6, d);
-    }
-#pragma GCC unroll 6
-    for (size_t i = 0; i < 6; ++i) {
-        rt_vector out[6];
-        transform_source(out, 1, half[i]);
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; ++j)
-            rt_store(cell + (i * 6 + j) * RT_LANES, out[j]);
     }
 }
 

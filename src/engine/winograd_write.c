@@ -1,16 +1,13 @@
 /* Winograd's last stage: frequencies to outputs, with what else happens to outputs on their way to memory. Compiled for
  * several instruction sets. */
+#include <math.h>
+
 #include "engine/winograd_code.h"
 #include "engine/winograd_tiles.h"
 
-/* One tile's outputs of one vector of channels, from frequencies to memory. `sums` are the
- * block's: two sums, and the pivots of moments. */
-RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_writing writing, tile at,
-                          size_t channel, bool whole, const float *cell, float *sums, size_t sums_stride)
+/* A^T m A: 6 x 6 vectors to 4 x 4. */
+RT_INLINE void transform_cell(const float *cell, float *outputs)
 {
-    const size_t channels = shape->outputs, lanes = channels - channel;
-    const size_t rows = shape->height - at.row, columns = shape->width - at.column;
-    const size_t corner = (at.first_pixel + at.row * shape->width + at.column) * channels + channel;
     rt_vector half[4][6];
 #pragma GCC unroll 6
     for (size_t j = 0; j < 6; ++j) {
@@ -20,53 +17,90 @@ RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *ds
             m[i] = rt_load(cell + (i * 6 + j) * RT_LANES);
         transform_outputs(&half[0][j], 6, m);
     }
-    const rt_vector zero = {0};
-    const rt_vector bias = dst->bias ? load_lanes(dst->bias + channel, lanes, whole) : zero;
-    const rt_vector ceiling = rt_broadcast(dst->ceiling);
-    rt_vector pivot = zero, scale = zero, shift = zero, sum = zero, second = zero;
-    if (writing == RT_WRITE_MOMENTS)
-        pivot = rt_load(sums + 2 * sums_stride + channel);
-    if (writing == RT_WRITE_PRODUCTS) {
-        pivot = load_lanes(dst->norm.mean + channel, lanes, whole);
-        scale = load_lanes(dst->norm.scale + channel, lanes, whole);
-        shift = load_lanes(dst->norm.shift + channel, lanes, whole);
-    }
 #pragma GCC unroll 4
     for (size_t i = 0; i < 4; ++i) {
-        if (i >= rows)
-            break;
         rt_vector out[4];
         transform_outputs(out, 1, half[i]);
 #pragma GCC unroll 4
-        for (size_t j = 0; j < 4; ++j) {
-            if (j >= columns)
-                break;
-            const size_t offset = corner + (i * shape->width + j) * channels;
-            rt_vector y = out[j] + bias;
-            if (dst->residual)
-                y += load_lanes(dst->residual + offset, lanes, whole);
-            if (writing == RT_WRITE_MOMENTS) {
-                const rt_vector off = y - pivot;
-                sum += off;
-                second = rt_multiply_add(off, off, second);
-            } else if (writing == RT_WRITE_PRODUCTS) {
-                const rt_vector off = load_lanes(dst->norm_source + offset, lanes, whole) - pivot;
-                if (dst->norm_relu)
-                    y = rt_where_positive(y, off * scale + shift);
-                sum += y;
-                second = rt_multiply_add(y, off, second);
-            } else if (dst->ceiling > 0.0f) {
-                y = rt_at_most(rt_rectify(y), ceiling);
-            }
-            if (whole)
-                rt_store(dst->values + offset, y);
-            else
-                rt_store_part(dst->values + offset, y, lanes);
-        }
+        for (size_t j = 0; j < 4; ++j)
+            rt_store(outputs + (i * 4 + j) * RT_LANES, out[j]);
     }
+}
+
+/* What a writing needs for one vector of channels. */
+typedef struct writer {
+    rt_vector bias, ceiling, about, scale, shift; /* `about`: pivots of moments, means of products */
+    rt_vector sum, second;
+} writer;
+
+RT_INLINE writer writer_at(const rt_winograd_target *dst, rt_winograd_writing writing, size_t channel, size_t lanes,
+                           bool whole, const float *pivots)
+{
+    writer w = {.bias = {0}};
+    if (dst->bias)
+        w.bias = load_lanes(dst->bias + channel, lanes, whole);
+    w.ceiling = rt_broadcast(dst->ceiling);
+    if (writing == RT_WRITE_MOMENTS)
+        w.about = rt_load(pivots + channel);
+    if (writing == RT_WRITE_PRODUCTS) {
+        w.about = load_lanes(dst->norm.mean + channel, lanes, whole);
+        w.scale = load_lanes(dst->norm.scale + channel, lanes, whole);
+        w.shift = load_lanes(dst->norm.shift + channel, lanes, whole);
+    }
+    return w;
+}
+
+RT_INLINE rt_vector write_pixel(const rt_winograd_target *dst, rt_winograd_writing writing, writer *w, rt_vector y,
+                                size_t offset, size_t lanes, bool whole)
+{
+    y += w->bias;
+    if (dst->residual)
+        y += load_lanes(dst->residual + offset, lanes, whole);
+    if (writing == RT_WRITE_MOMENTS) {
+        const rt_vector off = y - w->about;
+        w->sum += off;
+        w->second = rt_multiply_add(off, off, w->second);
+    } else if (writing == RT_WRITE_PRODUCTS) {
+        const rt_vector off = load_lanes(dst->norm_source + offset, lanes, whole) - w->about;
+        if (dst->norm_relu)
+            y = rt_where_positive(y, off * w->scale + w->shift);
+        w->sum += y;
+        w->second = rt_multiply_add(y, off, w->second);
+    } else if (dst->ceiling > 0.0f) {
+        y = rt_rectify(y);
+        if (dst->ceiling < INFINITY)
+            y = rt_at_most(y, w->ceiling);
+    }
+    return y;
+}
+
+/* One tile's outputs of one vector of channels, from frequencies to memory. `sums` are the block's: two sums, and the
+ * pivots of moments. */
+RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_writing writing, tile at,
+                          size_t channel, bool full, bool whole, const float *cell, float *sums, size_t sums_stride)
+{
+    const size_t channels = shape->outputs, lanes = channels - channel;
+    const size_t rows = full || shape->height - at.row > 4 ? 4 : shape->height - at.row;
+    const size_t columns = full || shape->width - at.column > 4 ? 4 : shape->width - at.column;
+    float outputs[16 * RT_LANES] __attribute__((aligned(64)));
+    transform_cell(cell, outputs);
+    RT_LOAD_AGAIN();
+    writer w = writer_at(dst, writing, channel, lanes, whole, sums + 2 * sums_stride);
+    size_t offset = (at.first_pixel + at.row * shape->width + at.column) * channels + channel;
+    for (size_t i = 0; i < rows; ++i, offset += shape->width * channels)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < columns; ++j) {
+            const size_t pixel = offset + j * channels;
+            const rt_vector y =
+                write_pixel(dst, writing, &w, rt_load(outputs + (i * 4 + j) * RT_LANES), pixel, lanes, whole);
+            if (whole)
+                rt_store(dst->values + pixel, y);
+            else
+                rt_store_part(dst->values + pixel, y, lanes);
+        }
     if (writing != RT_WRITE_PLAIN) {
-        rt_store(sums + channel, rt_load(sums + channel) + sum);
-        rt_store(sums + sums_stride + channel, rt_load(sums + sums_stride + channel) + second);
+        rt_store(sums + channel, rt_load(sums + channel) + w.sum);
+        rt_store(sums + sums_stride + channel, rt_load(sums + sums_stride + channel) + w.second);
     }
 }
 
@@ -75,13 +109,16 @@ RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *ds
                                       const float *cell, float *sums)                                                  \
     {                                                                                                                  \
         const size_t channels = shape->outputs, stride = vectors_of(channels) * RT_LANES;                              \
-        for (size_t t = part.first_tile; t < part.last_tile; ++t) {                                                    \
-            const tile at = tile_at(shape, t);                                                                         \
+        tile at = tile_at(shape, part.first_tile);                                                                     \
+        for (size_t t = part.first_tile; t < part.last_tile; ++t, at = next_tile(shape, at)) {                         \
+            const bool full = at.row + 4 <= shape->height && at.column + 4 <= shape->width;                            \
             for (size_t c = part.first_output; c < part.last_output; c += RT_LANES, cell += CELL) {                    \
-                if (c + RT_LANES <= channels)                                                                          \
-                    write_tile(shape, dst, writing, at, c, true, cell, sums, stride);                                  \
+                if (c + RT_LANES > channels)                                                                           \
+                    write_tile(shape, dst, writing, at, c, false, false, cell, sums, stride);                          \
+                else if (full)                                                                                         \
+                    write_tile(shape, dst, writing, at, c, true, true, cell, sums, stride);                            \
                 else                                                                                                   \
-                    write_tile(shape, dst, writing, at, c, false, cell, sums, stride);                                 \
+                    write_tile(shape, dst, writing, at, c, false, true, cell, sums, stride);                           \
             }                                                                                                          \
         }                                                                                                              \
     }
