@@ -1,0 +1,182 @@
+/* Winograd's weight gradient, in every instruction set that this CPU has, against float64 (winograd_reference.h): all
+ * readings of both sides, in blocks of several sizes, shared out by tiles and by outputs as threads do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "winograd_reference.h"
+
+static const size_t maps[][2] = {{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 7}, {8, 8}, {9, 6}, {13, 10}};
+static const size_t channels[][2] = {{1, 3}, {3, 8}, {8, 17}, {17, 33}, {33, 48}, {48, 1}, {40, 70}};
+static const size_t batches[] = {1, 3};
+
+enum { MAPS = sizeof maps / sizeof *maps, CHANNELS = sizeof channels / sizeof *channels };
+
+static const rt_winograd_code *codes[3];
+static size_t code_count;
+
+/* Units allowed: about three times the most that was seen in any code. Sums of diff_dst are float32 within a tile, of
+ * 16 values: 16 units of sum |diff_dst| and the reading's 4 at the most. */
+enum quantity { GRADIENTS, SUMS, QUANTITIES };
+static const struct {
+    const char *name;
+    double allowed;
+} quantities[QUANTITIES] = {{"weight gradients", 110}, {"sums of diff_dst", 6}};
+
+static struct worst worst[3][QUANTITIES];
+
+struct subject {
+    rt_winograd shape;
+    size_t pixels, tiles;
+    size_t tile_parts, output_parts; /* one of them is 1 */
+    struct operand src, diff_dst;
+};
+
+static void open_subject(struct subject *s, rt_winograd shape, size_t batch, rt_winograd_reading src,
+                         rt_winograd_reading diff_dst)
+{
+    *s = (struct subject){.shape = shape};
+    s->pixels = batch * shape.height * shape.width;
+    s->tiles = batch * rt_winograd_tiles(&shape);
+    s->src = operand_of("source", src, s->pixels, shape.inputs);
+    s->diff_dst = operand_of("gradient", diff_dst, s->pixels, shape.outputs);
+}
+
+/* The first output of a part: a multiple of lanes, but for the end. */
+static size_t first_output(const struct subject *s, size_t lanes, size_t part)
+{
+    return part == s->output_parts ? s->shape.outputs : s->shape.outputs / lanes * part / s->output_parts * lanes;
+}
+
+/* All parts, then what they come to, for some input channels at a time. */
+static void correlate(const struct subject *s, const rt_winograd_code *code, float *diff_weights, double *sums)
+{
+    const size_t inputs = s->shape.inputs, floats = code->correlate_floats(&s->shape);
+    float *scratch = guarded_floats(floats);
+    for (size_t o = 0; o < s->output_parts; ++o) {
+        rt_winograd_part part = {.first_output = first_output(s, code->lanes, o),
+                                 .last_output = first_output(s, code->lanes, o + 1)};
+        const size_t outputs = part.last_output - part.first_output;
+        if (outputs == 0)
+            continue;
+        /* Products lie apart, with something else between them. */
+        const size_t product = code->product_floats(inputs, outputs), stride = product + 5;
+        float *products = guarded_floats((s->tile_parts - 1) * stride + product);
+        for (size_t t = 0; t < s->tile_parts; ++t) {
+            part.first_tile = s->tiles * t / s->tile_parts;
+            part.last_tile = s->tiles * (t + 1) / s->tile_parts;
+            guarded_poison(scratch, floats);
+            code->correlate(&s->shape, &s->src.source, &s->diff_dst.source, part, scratch, products + t * stride, sums);
+        }
+        for (size_t first = 0, last; first < inputs; first = last) {
+            last = first + 1 + first % 23 < inputs ? first + 1 + first % 23 : inputs;
+            code->transform_product(inputs, outputs, products, s->tile_parts, stride, first, last,
+                                    diff_weights + part.first_output * inputs * 9);
+        }
+    }
+}
+
+static void check(const struct subject *s, const rt_winograd_code *code, const double *expected,
+                  const double *magnitude, struct worst *units)
+{
+    const size_t outputs = s->shape.outputs, count = outputs * s->shape.inputs * 9;
+    float *diff_weights = guarded_floats(count);
+    double *sums = guarded_doubles(outputs);
+    memset(sums, 0, outputs * sizeof *sums);
+    correlate(s, code, diff_weights, sums);
+    for (size_t i = 0; i < count; ++i)
+        worst_note(&units[GRADIENTS], (double)diff_weights[i], expected[i], magnitude[i]);
+    for (size_t k = 0; k < outputs; ++k) {
+        double sum = 0.0, size = 0.0;
+        for (size_t p = 0; p < s->pixels; ++p) {
+            sum += s->diff_dst.values[p * outputs + k];
+            size += s->diff_dst.magnitudes[p * outputs + k];
+        }
+        worst_note(&units[SUMS], sums[k], sum, size);
+    }
+}
+
+static void gradients_are_those_of_float64(void **state)
+{
+    (void)state;
+    static const rt_winograd_reading readings[][2] = {{RT_READ_PLAIN, RT_READ_PLAIN},
+                                                      {RT_READ_NORM_RELU, RT_READ_PLAIN},
+                                                      {RT_READ_PLAIN, RT_READ_NORM_BACKWARD},
+                                                      {RT_READ_NORM, RT_READ_NORM_BACKWARD}};
+    static const size_t shares[][2] = {{1, 1}, {2, 1}, {3, 1}, {1, 2}, {1, 3}, {7, 1}};
+    for (size_t number = 0; number < MAPS * CHANNELS * 2; ++number) {
+        const size_t *map = maps[number % MAPS], *wide = channels[number / MAPS % CHANNELS];
+        for (size_t r = 0; r < sizeof readings / sizeof *readings; ++r) {
+            struct subject s;
+            open_subject(&s, (rt_winograd){map[0], map[1], wide[0], wide[1], 0}, batches[number / MAPS / CHANNELS],
+                         readings[r][0], readings[r][1]);
+            const size_t count = s.shape.outputs * s.shape.inputs * 9;
+            double *expected = guarded_doubles(count), *magnitude = guarded_doubles(count);
+            reference_correlate(&s.shape, s.pixels / map[0] / map[1], &s.src, &s.diff_dst, expected, magnitude);
+            for (size_t share = 0; share < sizeof shares / sizeof *shares; ++share) {
+                const size_t blocks[] = {1, 5, 24, s.tiles + 3};
+                s.shape.block = blocks[(number + r + share) % 4];
+                s.tile_parts = shares[share][0];
+                s.output_parts = shares[share][1];
+                for (size_t c = 0; c < code_count; ++c)
+                    check(&s, codes[c], expected, magnitude, worst[c]);
+            }
+            guarded_release();
+        }
+    }
+    size_t far = 0;
+    for (size_t c = 0; c < code_count; ++c)
+        for (size_t q = 0; q < QUANTITIES; ++q) {
+            const bool close = worst[c][q].units <= quantities[q].allowed;
+            print_message("%-18s %-18s %6.2f of %6.2f units%s\n", codes[c]->name, quantities[q].name, worst[c][q].units,
+                          quantities[q].allowed, close ? "" : "  TOO FAR");
+            far += !close;
+        }
+    assert_int_equal(far, 0);
+}
+
+/* A NaN of the source reaches its input's kernels, one of diff_dst its output's, and neither any other. */
+static void nonfinite_values_are_seen(void **state)
+{
+    (void)state;
+    enum { SIDE = 6, INPUTS = 19, OUTPUTS = 21, PIXEL = SIDE * SIDE + 2 * SIDE + 3, INPUT = 17, OUTPUT = 20 };
+    for (size_t trial = 0; trial < 4; ++trial) {
+        struct subject s;
+        open_subject(&s, (rt_winograd){SIDE, SIDE, INPUTS, OUTPUTS, 3}, 2,
+                     trial % 2 ? RT_READ_NORM_RELU : RT_READ_PLAIN, trial % 2 ? RT_READ_NORM_BACKWARD : RT_READ_PLAIN);
+        s.tile_parts = 2;
+        s.output_parts = 1;
+        if (trial < 2)
+            ((float *)s.src.source.values)[PIXEL * INPUTS + INPUT] = NAN;
+        else
+            ((float *)s.diff_dst.source.values)[PIXEL * OUTPUTS + OUTPUT] = NAN;
+        for (size_t c = 0; c < code_count; ++c) {
+            float *diff_weights = guarded_floats(OUTPUTS * INPUTS * 9);
+            double sums[OUTPUTS] = {0.0};
+            correlate(&s, codes[c], diff_weights, sums);
+            for (size_t i = 0; i < OUTPUTS * INPUTS * 9; ++i)
+                assert_true(isnan(diff_weights[i]) == (trial < 2 ? i / 9 % INPUTS == INPUT : i / 9 / INPUTS == OUTPUT));
+            for (size_t k = 0; k < OUTPUTS; ++k)
+                assert_true(isnan(sums[k]) == (trial >= 2 && k == OUTPUT));
+        }
+        guarded_release();
+    }
+}
+
+int main(void)
+{
+    code_count = winograd_codes(codes);
+    for (size_t c = 0; c < code_count; ++c)
+        print_message("%s\n", codes[c]->name);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_those_of_float64),
+        cmocka_unit_test(nonfinite_values_are_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
