@@ -119,7 +119,8 @@ static void gradients_are_those_of_float64(void **state)
             const size_t count = s.shape.outputs * s.shape.inputs * 9;
             double *expected = guarded_doubles(count), *magnitude = guarded_doubles(count);
             reference_correlate(&s.shape, s.pixels / map[0] / map[1], &s.src, &s.diff_dst, expected, magnitude);
-            for (size_t share = 0; share < sizeof shares / sizeof *shares; ++share) {
+            /* Every second way to share out; the others have their turn with the other batch. */
+            for (size_t share = number / MAPS % 2; share < sizeof shares / sizeof *shares; share += 2) {
                 const size_t blocks[] = {1, 5, 24, s.tiles + 3};
                 s.shape.block = blocks[(number + r + share) % 4];
                 s.tile_parts = shares[share][0];
