@@ -96,11 +96,16 @@ static void convolve(const struct subject *s, const rt_winograd_code *code, cons
 {
     const size_t floats = code->convolve_floats(&s->shape);
     float *scratch = guarded_floats(floats);
-    for (size_t call = 0; call < s->calls; ++call) {
-        guarded_poison(scratch, floats);
-        code->convolve(&s->shape, &s->src.source, transformed, dst, s->tiles * call / s->calls,
-                       s->tiles * (call + 1) / s->calls, scratch, sums);
-    }
+    /* Several calls split the outputs as well, at whole panels of two vectors. */
+    const size_t outputs = s->shape.outputs, panel = s->calls > 1 ? 2 * code->lanes : outputs;
+    for (size_t call = 0; call < s->calls; ++call)
+        for (size_t first = 0; first < outputs; first += panel) {
+            guarded_poison(scratch, floats);
+            code->convolve(&s->shape, &s->src.source, transformed, dst,
+                           (rt_winograd_part){s->tiles * call / s->calls, s->tiles * (call + 1) / s->calls, first,
+                                              first + panel < outputs ? first + panel : outputs},
+                           scratch, sums);
+        }
 }
 
 static void check_values(const struct subject *s, const rt_winograd_target *dst, const float *residual,
@@ -257,8 +262,8 @@ static void tiles_are_computed_alike(void **state)
             float *scratch = guarded_floats(codes[c]->convolve_floats(&s.shape));
             for (size_t tile = s.tiles; tile > 0;) {
                 const size_t last = tile, first = last > s.shape.block + 2 ? last - s.shape.block - 2 : 0;
-                codes[c]->convolve(&s.shape, &s.src.source, transformed, &(rt_winograd_target){.values = parts}, first,
-                                   last, scratch, NULL);
+                codes[c]->convolve(&s.shape, &s.src.source, transformed, &(rt_winograd_target){.values = parts},
+                                   (rt_winograd_part){first, last, 0, s.shape.outputs}, scratch, NULL);
                 tile = first;
                 for (size_t p = 0; p < s.pixels; ++p) {
                     const size_t column = p % 11, row = p / 11 % 9, image = p / 99;
