@@ -85,6 +85,7 @@ const rt_loss rt_loss_cross_entropy = {
     .port_count = PORTS,
     .params = params,
     .state_size = sizeof(struct cross_entropy),
+    .properties = RT_LOSS_NON_NEGATIVE | RT_LOSS_SHIFT_INVARIANT,
     .plan = plan,
     .run = run,
 };

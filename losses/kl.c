@@ -86,6 +86,7 @@ const rt_loss rt_loss_kl = {
     .port_count = PORTS,
     .params = params,
     .state_size = sizeof(struct kl),
+    .properties = RT_LOSS_NON_NEGATIVE | RT_LOSS_ZERO_AT_EQUALITY | RT_LOSS_SHIFT_INVARIANT,
     .plan = plan,
     .run = run,
 };

@@ -7,8 +7,9 @@
  * Life of a loss term:
  *   1. storage of state_size bytes is zeroed and the parameters are written into it;
  *   2. init() checks the parameters against each other;
- *   3. plan() sees the shapes and books scratch memory; it comes again whenever the shapes change, as they do for an
- *      epoch's last, shorter batch, so it keeps nothing in the state that a second call would spoil;
+ *   3. plan() sees the shapes, books scratch memory and declares arrays of the loss's own; it comes again whenever the
+ *      shapes change, as they do for an epoch's last, shorter batch, so it keeps nothing in the state that a second
+ *      call would spoil;
  *   4. run() is called once per step: it adds the gradient of weight * loss to each differentiable port and
  *      returns the loss itself at weight 1;
  *   5. done() releases what init() acquired; it is not called where init() failed.
@@ -30,16 +31,28 @@
 extern "C" {
 #endif
 
-enum { RT_LOSS_ABI = 1, RT_LOSS_MAX_PORTS = 8, RT_MAX_DIMS = 4 };
+enum { RT_LOSS_ABI = 2, RT_LOSS_MAX_PORTS = 8, RT_LOSS_MAX_OWN = 16, RT_MAX_DIMS = 4 };
 
 typedef enum rt_port_flags {
     RT_PORT_DIFF = 1 << 0,     /* run() adds a gradient */
     RT_PORT_OPTIONAL = 1 << 1, /* may be absent: its pointers are then NULL */
-    RT_PORT_INDEX = 1 << 2     /* int64_t class or sample indices instead of float */
+    RT_PORT_INDEX = 1 << 2,    /* int64_t class or sample indices instead of float */
+    RT_PORT_ADAPTED = 1 << 3   /* of a student's features: where the sizes behind N are not the teacher's, a layer that
+                                * is trained with the student brings them there before the loss sees them */
 } rt_port_flags;
 
-/* What a loss reads. Names: "student.logits", "teacher.logits", "labels".
- * Shapes are letters, "N C": one letter is one size across all ports of the loss, N the batch. */
+/* What a loss reads. Shapes are letters, "N C": one letter is one size across all ports of the loss, N the batch.
+ *
+ *     name                 shape      what
+ *     "student.logits"     "N C"
+ *     "teacher.logits"     "N C"      one teacher's, or what several agree on
+ *     "teachers.logits"    "M N C"    of each of M teachers, M >= 1
+ *     "labels"             "N"        classes, int64_t, each in 0..C-1
+ *     "indices"            "N"        numbers of the samples in the training set, int64_t
+ *     "student.features"   "N H W K"  the layers that the recipe's term names with `student` and `teacher`;
+ *     "teacher.features"   "N H W D"  in memory [batch, height, width, channels]
+ *
+ * Features of a port with two letters, "N K", come flattened to a vector a sample, in the order of memory. */
 typedef struct rt_port {
     const char *name;
     const char *shape;
@@ -52,10 +65,22 @@ typedef struct rt_shape {
     size_t dims[RT_MAX_DIMS];
 } rt_shape;
 
-/* What plan() sees and books. The memory is 64-byte aligned and handed to every run(). */
+/* An array of the loss's own, which lives as long as the training does and is saved in its checkpoints, and never in
+ * an exported student. At first its elements are drawn from the uniform distribution about `center`. */
+typedef struct rt_own {
+    const char *name; /* "student_embedding.weight"; a constant string, another for each array */
+    rt_shape shape;   /* must not depend on the batch */
+    bool trained; /* the optimizer updates it by the gradient that run() adds; else run() writes it itself: memory */
+    double center, spread; /* from center - spread to center + spread */
+} rt_own;
+
+/* What plan() sees, books and declares. The scratch memory is 64-byte aligned and handed to every run(). */
 typedef struct rt_loss_plan {
-    const rt_shape *shapes; /* one per port; count 0 when an optional port is absent */
-    size_t scratch_bytes;   /* set by plan(), 0 before; contents are undefined at the start of each run() */
+    const rt_shape *shapes;      /* one per port; count 0 when an optional port is absent */
+    size_t samples;              /* of the training set, the bound of "indices"; 0 outside training */
+    size_t scratch_bytes;        /* set by plan(), 0 before; contents are undefined at the start of each run() */
+    rt_own own[RT_LOSS_MAX_OWN]; /* set by plan(): the same in every call */
+    size_t own_count;            /* 0 before */
 } rt_loss_plan;
 
 /* One port during run(). Exactly one of `values` and `indices` is set; neither is where an optional port is absent. */
@@ -66,12 +91,28 @@ typedef struct rt_port_data {
     float *gradient; /* RT_PORT_DIFF: shape of `values`, added to, never overwritten; NULL when not wanted */
 } rt_port_data;
 
+/* An own array during run(). */
+typedef struct rt_own_data {
+    float *values;   /* of a trained one: read only */
+    float *gradient; /* of a trained one: the gradient of weight * loss is added to it; NULL when not wanted */
+} rt_own_data;
+
 typedef struct rt_loss_io {
     rt_port_data ports[RT_LOSS_MAX_PORTS]; /* in the order of the descriptor's ports */
-    double weight;                         /* multiplies the gradient, not the returned loss */
+    rt_own_data own[RT_LOSS_MAX_OWN];      /* in the order of plan()'s */
+    double weight;                         /* multiplies gradients, not the returned loss */
     void *scratch;                         /* at least what the latest plan() asked for */
     int64_t step;                          /* optimizer steps taken before this one; 0 outside training */
+    uint64_t seed;                         /* the run's, for draws by RT_STREAM_LOSS with index = step (random.h) */
 } rt_loss_io;
+
+/* What holds for any input, with any parameters unless the loss says otherwise; gradient checks hold a loss to it. */
+typedef enum rt_loss_property {
+    RT_LOSS_NON_NEGATIVE = 1 << 0,
+    RT_LOSS_ZERO_AT_EQUALITY = 1 << 1, /* value and gradients are 0 where student and teacher are equal */
+    RT_LOSS_SHIFT_INVARIANT = 1 << 2   /* a number added to all logits of a sample changes nothing: the gradient of a
+                                        * sample sums to zero */
+} rt_loss_property;
 
 typedef struct rt_loss {
     uint32_t abi;          /* RT_LOSS_ABI */
@@ -79,10 +120,12 @@ typedef struct rt_loss {
     const char *summary;   /* one line for `retort list losses` */
     const char *formula;   /* plain text, may span lines; names the reduction */
     const char *reference; /* paper, venue, arXiv number, equation */
+    const char *published; /* figures from the literature, with the weights and schedule behind them; NULL for none */
     const rt_port *ports;
     size_t port_count;
     const rt_param *params; /* ends in RT_PARAM_END; NULL for none */
     size_t state_size;      /* of the struct that the parameters are written into, in bytes */
+    unsigned properties;    /* of rt_loss_property */
 
     /* Each may be NULL except run, which overwrites *loss. `state` is that struct, the loss's own from init() on. */
     rt_status (*init)(void *state, rt_error *err);

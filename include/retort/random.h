@@ -14,12 +14,14 @@ extern "C" {
 
 /* What the numbers are for. Streams never share draws while epochs are below 2^24. */
 typedef enum rt_stream {
-    RT_STREAM_INIT = 1, /* parameter initialisation; index = parameter number */
-    RT_STREAM_SHUFFLE,  /* permutation of an epoch */
-    RT_STREAM_AUGMENT,  /* index = sample; draws 0 to 2 are row, column and flip */
-    RT_STREAM_DROPOUT,  /* epoch = layer, index = step, draw = element */
-    RT_STREAM_SPLIT,    /* train/validation split */
-    RT_STREAM_SYNTHETIC /* made-up data; epoch = what is made, index = sample or class */
+    RT_STREAM_INIT = 1,  /* parameter initialisation; index = parameter number */
+    RT_STREAM_SHUFFLE,   /* permutation of an epoch */
+    RT_STREAM_AUGMENT,   /* index = sample; draws 0 to 2 are row, column and flip */
+    RT_STREAM_DROPOUT,   /* epoch = layer, index = step, draw = element */
+    RT_STREAM_SPLIT,     /* train/validation split */
+    RT_STREAM_SYNTHETIC, /* made-up data; epoch = what is made, index = sample or class */
+    RT_STREAM_LOSS,      /* draws of a loss: index = step, epoch = what for, at the loss's will below 2^16 */
+    RT_STREAM_LOSS_INIT  /* a loss's own arrays: epoch = the term, index = the array's number */
 } rt_stream;
 
 /* Names one sequence. Fields that a stream has no use for are 0. */

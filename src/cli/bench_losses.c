@@ -86,7 +86,7 @@ static rt_status measure(const rt_loss *loss, const struct size *size, struct ba
     double turns[TURNS] = {0}, once = 0.0;
     rt_status status = rt_settings_parse(loss->name, loss->params, NULL, 0, settings, err);
     if (status == RT_OK)
-        status = rt_loss_term_open(&term, loss, settings, 1.0, arrays, sizeof arrays / sizeof *arrays, err);
+        status = rt_loss_term_open(&term, loss, settings, 1.0, NULL, arrays, sizeof arrays / sizeof *arrays, err);
     if (status == RT_OK)
         status = run_often(&term, 10, &once, err);
     size_t times = 1 + (size_t)(1e3 / (once + 0.1));

@@ -107,7 +107,7 @@ static rt_status evaluate(const struct request *request, struct work *work, doub
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for the settings of loss '%s'", loss->name);
     RT_TRY(rt_settings_parse(what, loss->params, request->settings, request->setting_count, work->settings, err));
     RT_TRY(load(request, work, err));
-    RT_TRY(rt_loss_term_open(&work->term, loss, work->settings, 1.0, work->arrays, work->array_count, err));
+    RT_TRY(rt_loss_term_open(&work->term, loss, work->settings, 1.0, NULL, work->arrays, work->array_count, err));
     RT_TRY(rt_loss_term_run(&work->term, 0, value, err));
     if (!request->gradient_path)
         return RT_OK;

@@ -24,8 +24,10 @@ static rt_status bind_terms(rt_step *step, rt_plan *plan, rt_error *err)
         if (step->terms[i].loss)
             RT_TRY(rt_loss_term_bind(&step->terms[i], arrays, array_count, err));
         else
-            RT_TRY(rt_loss_term_open(&step->terms[i], step->recipes[i].loss, step->recipes[i].settings,
-                                     step->recipes[i].weight, arrays, array_count, err));
+            RT_TRY(rt_loss_term_open(
+                &step->terms[i], step->recipes[i].loss, step->recipes[i].settings, step->recipes[i].weight,
+                &(rt_loss_training){.samples = step->samples, .seed = step->seed, .term = (uint32_t)i}, arrays,
+                array_count, err));
     }
     step->bound = plan;
     return RT_OK;
@@ -60,6 +62,7 @@ rt_status rt_step_open(rt_step *step, const rt_step_options *options, rt_error *
         .term_count = options->loss_count,
         .batch = options->samples < batch ? options->samples : batch,
         .classes = options->graph->nodes[options->graph->output].shape.channels,
+        .samples = options->samples,
         .seed = options->seed,
     };
     rt_status status = open_all(step, options, err);

@@ -24,7 +24,7 @@ typedef struct rt_step {
     const rt_loss_recipe *recipes;
     size_t term_count;
     rt_update update;
-    size_t batch, classes;
+    size_t batch, classes, samples; /* samples: of an epoch */
     float *teacher_logits; /* [batch, classes] */
     int64_t *labels;       /* [batch] */
     rt_plan *bound;        /* which plan's arrays the terms read */

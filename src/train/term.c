@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/own.h"
+
 enum { ALIGNMENT = 64, LETTERS = 128 };
 
 struct text {
@@ -63,12 +65,38 @@ static const rt_loss_array *find_array(const rt_loss_array *arrays, size_t count
     return NULL;
 }
 
+/* The loss's own arrays are placed once: they are what lasts. */
+static rt_status place_own(rt_loss_term *term, const rt_loss_plan *plan, rt_error *err)
+{
+    const rt_loss *loss = term->loss;
+    const rt_loss_training *training = &term->training;
+    RT_TRY(rt_own_check(loss, plan->own, plan->own_count, err));
+    if (term->placed) {
+        bool same = plan->own_count == term->own_count;
+        for (size_t i = 0; i < plan->own_count && same; ++i)
+            same = rt_own_elements(&plan->own[i]) == rt_own_elements(&term->own[i]);
+        return same
+                   ? RT_OK
+                   : rt_fail(err, RT_ERROR_SHAPE, "loss '%s': its own arrays are others for another batch", loss->name);
+    }
+    if (training->own)
+        memcpy(term->io.own, training->own, plan->own_count * sizeof *training->own);
+    else if (plan->own_count > 0)
+        RT_TRY(rt_own_new(loss, plan->own, plan->own_count, training->seed, training->term, term->io.own,
+                          &term->own_block, err));
+    memcpy(term->own, plan->own, sizeof term->own);
+    term->own_count = plan->own_count;
+    term->placed = true;
+    return RT_OK;
+}
+
 static rt_status reserve_scratch(rt_loss_term *term, const rt_shape *shapes, rt_error *err)
 {
     const rt_loss *loss = term->loss;
-    rt_loss_plan plan = {.shapes = shapes};
+    rt_loss_plan plan = {.shapes = shapes, .samples = term->training.samples};
     if (loss->plan)
         RT_TRY(loss->plan(term->state, &plan, err));
+    RT_TRY(place_own(term, &plan, err));
     if (plan.scratch_bytes <= term->scratch_bytes)
         return RT_OK;
     free(term->io.scratch);
@@ -107,7 +135,7 @@ rt_status rt_loss_term_bind(rt_loss_term *term, const rt_loss_array *arrays, siz
 }
 
 rt_status rt_loss_term_open(rt_loss_term *term, const rt_loss *loss, const void *settings, double weight,
-                            const rt_loss_array *arrays, size_t count, rt_error *err)
+                            const rt_loss_training *training, const rt_loss_array *arrays, size_t count, rt_error *err)
 {
     *term = (rt_loss_term){0};
     if (loss->abi != RT_LOSS_ABI || loss->port_count > RT_LOSS_MAX_PORTS)
@@ -124,6 +152,9 @@ rt_status rt_loss_term_open(rt_loss_term *term, const rt_loss *loss, const void 
         return status;
     }
     *term = (rt_loss_term){.loss = loss, .state = state, .io = {.weight = weight}};
+    if (training)
+        term->training = *training;
+    term->io.seed = term->training.seed;
     status = rt_loss_term_bind(term, arrays, count, err);
     if (status != RT_OK)
         rt_loss_term_close(term);
@@ -168,5 +199,6 @@ void rt_loss_term_close(rt_loss_term *term)
         term->loss->done(term->state);
     free(term->state);
     free(term->io.scratch);
+    free(term->own_block);
     *term = (rt_loss_term){0};
 }

@@ -6,7 +6,7 @@
  *         {"labels", {.shape = {1, {n}}, .indices = labels}},
  *     };
  *     rt_loss_term term;
- *     RT_TRY(rt_loss_term_open(&term, loss, settings, weight, arrays, 3, err));
+ *     RT_TRY(rt_loss_term_open(&term, loss, settings, weight, NULL, arrays, 3, err));
  *     RT_TRY(rt_loss_term_run(&term, step, &value, err));   // as often as the arrays change their contents
  *     rt_loss_term_close(&term);
  *
@@ -22,17 +22,31 @@ typedef struct rt_loss_array {
     rt_port_data data;
 } rt_loss_array;
 
+/* The training that a term is part of. */
+typedef struct rt_loss_training {
+    size_t samples;         /* of the training set */
+    uint64_t seed;          /* the run's */
+    uint32_t term;          /* the number of the term in its list */
+    const rt_own_data *own; /* where the loss's own arrays are, filled; NULL: the term makes and owns them */
+} rt_loss_training;
+
 typedef struct rt_loss_term {
     const rt_loss *loss;
     void *state;
     size_t scratch_bytes;
-    rt_loss_io io; /* io.weight may be changed between runs */
+    rt_loss_io io;               /* io.weight may be changed between runs */
+    rt_loss_training training;   /* zeroed outside of a training */
+    rt_own own[RT_LOSS_MAX_OWN]; /* what the loss declared */
+    size_t own_count;
+    bool placed;     /* they are known, and io.own points at them */
+    void *own_block; /* of arrays that the term owns */
 } rt_loss_term;
 
 /* Copies `settings` (loss->state_size bytes, as the recipe holds them; strings in it are borrowed), initialises
- * the loss and binds the arrays. On failure nothing stays allocated. */
+ * the loss, binds the arrays, and makes the loss's own ones unless `training` has them. `training` may be NULL. On
+ * failure nothing stays allocated. */
 rt_status rt_loss_term_open(rt_loss_term *term, const rt_loss *loss, const void *settings, double weight,
-                            const rt_loss_array *arrays, size_t count, rt_error *err);
+                            const rt_loss_training *training, const rt_loss_array *arrays, size_t count, rt_error *err);
 
 /* Gives the term other arrays, or arrays of another shape (the last batch). Scratch memory grows where it must and
  * never shrinks, so after a bind to the largest batch smaller ones allocate nothing. After a failure bind again before

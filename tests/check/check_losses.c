@@ -58,7 +58,7 @@ static rt_status evaluate(struct trial *trial, bool wants_gradient, rt_error *er
         {"labels", {.shape = {1, {trial->samples}}, .indices = trial->labels}},
     };
     rt_loss_term term;
-    RT_TRY(rt_loss_term_open(&term, trial->loss, settings, trial->weight, arrays, 3, err));
+    RT_TRY(rt_loss_term_open(&term, trial->loss, settings, trial->weight, NULL, arrays, 3, err));
     rt_status status = rt_loss_term_run(&term, 0, &trial->value, err);
     rt_loss_term_close(&term);
     return status;
@@ -225,7 +225,7 @@ static void bits_of_large_batches_do_not_depend_on_threads(void **state)
                 {"labels", {.shape = {1, {SAMPLES}}, .indices = labels}},
             };
             rt_loss_term term;
-            assert_int_equal(rt_loss_term_open(&term, rt_losses[i], settings, 1.0, arrays, 3, NULL), RT_OK);
+            assert_int_equal(rt_loss_term_open(&term, rt_losses[i], settings, 1.0, NULL, arrays, 3, NULL), RT_OK);
             assert_int_equal(rt_loss_term_run(&term, 0, &values[run], NULL), RT_OK);
             rt_loss_term_close(&term);
         }

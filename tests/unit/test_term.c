@@ -88,7 +88,7 @@ static void terms_live_and_die(void **state)
     rt_loss_array arrays[4];
     double value;
     arrays_of(arrays, 6);
-    assert_int_equal(rt_loss_term_open(&term, &probe_loss, &probe, 0.5, arrays, 4, &err), RT_OK);
+    assert_int_equal(rt_loss_term_open(&term, &probe_loss, &probe, 0.5, NULL, arrays, 4, &err), RT_OK);
     assert_true(term.io.weight == 0.5);
     assert_ptr_equal(term.io.ports[2].values, map);
     assert_int_equal(rt_loss_term_run(&term, 3, &value, &err), RT_OK);
@@ -108,7 +108,7 @@ static void terms_live_and_die(void **state)
     rt_loss_term_close(&term);
     assert_true(inits == 1 && dones == 1);
     probe.refuse = true;
-    assert_int_equal(rt_loss_term_open(&term, &probe_loss, &probe, 1, arrays, 4, &err), RT_ERROR_USAGE);
+    assert_int_equal(rt_loss_term_open(&term, &probe_loss, &probe, 1, NULL, arrays, 4, &err), RT_ERROR_USAGE);
     assert_string_equal(err.message, "refused");
     rt_loss_term_close(&term);
     assert_true(inits == 1 && dones == 1);
@@ -120,7 +120,7 @@ static void assert_unfit(const rt_loss_array *arrays, size_t count, const char *
     struct probe probe = {&inits, &dones, false};
     rt_error err = {0};
     rt_loss_term term;
-    assert_int_not_equal(rt_loss_term_open(&term, &probe_loss, &probe, 1, arrays, count, &err), RT_OK);
+    assert_int_not_equal(rt_loss_term_open(&term, &probe_loss, &probe, 1, NULL, arrays, count, &err), RT_OK);
     assert_string_equal(err.message, message);
     assert_true(inits == 1 && dones == 1);
 }
@@ -155,7 +155,7 @@ static void losses_of_another_interface_are_refused(void **state)
     other.abi = 99;
     rt_error err = {0};
     rt_loss_term term;
-    assert_int_equal(rt_loss_term_open(&term, &other, NULL, 1, NULL, 0, &err), RT_ERROR_USAGE);
+    assert_int_equal(rt_loss_term_open(&term, &other, NULL, 1, NULL, NULL, 0, &err), RT_ERROR_USAGE);
     assert_string_equal(err.message, "loss 'probe': interface 99 with 3 ports; it must be 1 with at most 8");
 }
 
