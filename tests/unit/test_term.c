@@ -156,7 +156,7 @@ static void losses_of_another_interface_are_refused(void **state)
     rt_error err = {0};
     rt_loss_term term;
     assert_int_equal(rt_loss_term_open(&term, &other, NULL, 1, NULL, NULL, 0, &err), RT_ERROR_USAGE);
-    assert_string_equal(err.message, "loss 'probe': interface 99 with 3 ports; it must be 1 with at most 8");
+    assert_string_equal(err.message, "loss 'probe': interface 99 with 3 ports; it must be 2 with at most 8");
 }
 
 int main(void)
