@@ -83,7 +83,7 @@ static void arrays_are_filled_once_and_last(void **state)
     array = batch_of(2);
     assert_int_equal(rt_loss_term_bind(&term, &array, 1, &err), RT_OK);
     assert_int_equal(rt_loss_term_run(&term, 1, &second, &err), RT_OK);
-    assert_true(second == first + 1.0);
+    assert_true(second == (double)((float)first + 1.0f));
     rt_loss_term_close(&term);
     rt_loss_term_close(&again);
 }
