@@ -30,6 +30,15 @@ static const struct variant {
     {"kl", "temperature=1"},
     {"kl", "temperature=0.5"},
     {"kl", "temperature_squared=false"},
+    {"reverse_kl", "temperature=4"},
+    {"js", "beta=0.9"},
+    {"js", "continuous=true"},
+    {"skew_kl", "alpha=0"},
+    {"skew_kl", "alpha=0.9"},
+    {"skew_reverse_kl", "alpha=0"},
+    {"skew_reverse_kl", "alpha=0.9"},
+    {"jeffreys", "beta=0.9"},
+    {"jeffreys", "mean=true"},
 };
 
 /* One evaluation: what goes in, and what comes out. */

@@ -14,6 +14,7 @@ static const struct golden {
     double gradient[GOLDEN_SAMPLES]; /* elements i (samples * classes - 1) / (GOLDEN_SAMPLES - 1) */
 } golden[] = {
 #include "losses/classic.inc"
+#include "losses/divergences.inc"
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* rt_exp against long double, and what retort/logits.h builds on it: sums, maxima, softmax. */
+/* rt_exp and rt_log against long double, and what is built on them: sums, maxima, softmax, mixtures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "retort/divergence.h"
 #include "retort/exponential.h"
 #include "retort/logits.h"
 
@@ -109,6 +110,58 @@ static void bits_do_not_depend_on_vectors(void **state)
         for (size_t start = 0; start < 67; start += width)
             exponentials(x + start, 67 - start < width ? 67 - start : width, parts + start);
         assert_memory_equal(parts, whole, sizeof whole);
+    }
+}
+
+RT_WIDE static void logarithms(const double *restrict x, size_t count, double *restrict y)
+{
+    for (size_t k = 0; k < count; ++k)
+        y[k] = rt_log(x[k]);
+}
+
+static void logarithm_is_within_its_ulp(void **state)
+{
+    (void)state;
+    enum { POINTS = 40001 };
+    static double x[POINTS], y[POINTS];
+    for (int kind = 0; kind < 3; ++kind) { /* all sizes, about 1, and close to it */
+        for (int i = 0; i < POINTS; ++i) {
+            double place = (double)(i - POINTS / 2) / (POINTS / 2);
+            x[i] = kind == 0 ? rt_exp(708.0 * place) : kind == 1 ? 1.25 + place : 1.0 + place * place * place * 1e-3;
+        }
+        logarithms(x, POINTS, y);
+        for (int i = 0; i < POINTS; ++i) {
+            long double exact = logl((long double)x[i]);
+            double ulp = fabs((double)exact) * 0x1p-52;
+            if (!(fabs((double)((long double)y[i] - exact)) <= 0.9 * ulp))
+                fail_msg("rt_log(%.17g) is %.17g, not %.17Lg", x[i], y[i], exact);
+            double alone = rt_log(x[i]);
+            assert_memory_equal(&alone, &y[i], sizeof alone);
+        }
+    }
+    const double edges[] = {0.0, -0.0, 0x1p-1030, 1.0, INFINITY, -1.0, -INFINITY, NAN};
+    logarithms(edges, 8, y);
+    for (int i = 0; i < 3; ++i)
+        assert_true(y[i] == -(double)INFINITY);
+    assert_true(y[3] == 0.0 && y[4] == (double)INFINITY && isnan(y[5]) && isnan(y[6]) && isnan(y[7]));
+}
+
+static void mixtures_keep_small_shares(void **state)
+{
+    (void)state;
+    const double nothing = -(double)INFINITY;
+    const double pairs[][4] = {
+        /* a, b, log(e^a + e^b), the share of b */
+        {0.0, 0.0, 0x1.62e42fefa39efp-1, 0.5},
+        {-1e5, -1e5 - 100.0, -1e5, 0x1.a8c1f14e2af5dp-145},
+        {-100.0, 0.0, 0.0, 1.0},
+        {-1e4, nothing, -1e4, 0.0},
+        {nothing, -1e4, -1e4, 1.0},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i) {
+        double share, log_sum = rt_log_mixture(pairs[i][0], pairs[i][1], &share);
+        assert_true(fabs(log_sum - pairs[i][2]) <= 1e-15);
+        assert_true(fabs(share - pairs[i][3]) <= 1e-15 * pairs[i][3]);
     }
 }
 
@@ -234,6 +287,8 @@ int main(void)
         cmocka_unit_test(exponential_is_within_its_ulp),
         cmocka_unit_test(exponential_has_no_edges),
         cmocka_unit_test(bits_do_not_depend_on_vectors),
+        cmocka_unit_test(logarithm_is_within_its_ulp),
+        cmocka_unit_test(mixtures_keep_small_shares),
         cmocka_unit_test(sums_go_by_lanes),
         cmocka_unit_test(the_largest_is_found_and_what_is_not_finite),
         cmocka_unit_test(softmax_is_exact_enough),
