@@ -11,8 +11,8 @@ expect_stdout_matches '^  kl +[A-Za-z]'
 expect_stdout_matches '^  sgd +stochastic gradient descent'
 
 expect_exit 0 "$retort" list losses
-expect_stdout_matches '^cross_entropy  [^ ]'
-expect_stdout_matches '^kl             [^ ]'
+expect_stdout_matches '^cross_entropy  +[^ ]'
+expect_stdout_matches '^kl  +[^ ]'
 expect_stdout_lacks "sgd"
 
 expect_exit 0 "$retort" list models
