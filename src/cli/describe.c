@@ -75,6 +75,33 @@ static bool has_required(const rt_param *params)
     return false;
 }
 
+void rt_describe_port(const rt_port *port, char *words, size_t size)
+{
+    snprintf(words, size, "%s%s%s%s", port->flags & RT_PORT_INDEX ? "indices" : "float32",
+             port->flags & RT_PORT_DIFF ? ", gets a gradient" : "",
+             port->flags & RT_PORT_ADAPTED ? ", adapted to the teacher's sizes" : "",
+             port->flags & RT_PORT_OPTIONAL ? ", may be absent" : "");
+}
+
+const char *rt_describe_property(size_t index)
+{
+    static const char *const words[] = {
+        "is never negative",
+        "is 0, with gradients of 0, where student and teacher are equal",
+        "does not change when a number is added to all logits of a sample",
+    };
+    return index < sizeof words / sizeof *words ? words[index] : NULL;
+}
+
+static void properties_section(const rt_loss *loss, FILE *file)
+{
+    if (loss->properties)
+        fprintf(file, "\nProperties\n");
+    for (size_t i = 0; rt_describe_property(i); ++i)
+        if (loss->properties & 1u << i)
+            fprintf(file, "  %s\n", rt_describe_property(i));
+}
+
 static rt_status ports_section(const rt_loss *loss, FILE *file, rt_error *err)
 {
     fprintf(file, "\nReads (letters are sizes, N the batch)\n");
@@ -83,9 +110,9 @@ static rt_status ports_section(const rt_loss *loss, FILE *file, rt_error *err)
         const rt_port *port = &loss->ports[i];
         rt_table_cell(table, "%s", port->name);
         rt_table_cell(table, "[%s]", port->shape);
-        rt_table_cell(table, "%s%s%s", port->flags & RT_PORT_INDEX ? "indices" : "float32",
-                      port->flags & RT_PORT_DIFF ? ", gets a gradient" : "",
-                      port->flags & RT_PORT_OPTIONAL ? ", may be absent" : "");
+        char words[96];
+        rt_describe_port(port, words, sizeof words);
+        rt_table_cell(table, "%s", words);
     }
     rt_status status = rt_table_print(table, file, 2, err);
     rt_table_free(table);
@@ -96,11 +123,13 @@ rt_status rt_describe_loss(const rt_loss *loss, FILE *file, rt_error *err)
 {
     title(file, "loss", loss->name, loss->summary);
     section(file, "Formula", loss->formula);
+    properties_section(loss, file);
     RT_TRY(ports_section(loss, file, err));
     RT_TRY(params_section(file, "Parameters, beside `weight`", loss->params, err));
     fprintf(file, "\nIn a recipe\n  loss:\n    - %s: {weight: 1%s", loss->name, has_required(loss->params) ? ", " : "");
     required_settings(file, loss->params);
     fprintf(file, "}\n");
+    section(file, "Published", loss->published);
     section(file, "Reference", loss->reference);
     return RT_OK;
 }

@@ -48,62 +48,67 @@ static const char *number(double value, char text[32])
     return text;
 }
 
-static void default_cell(rt_table *table, const rt_param *param)
+static void default_words(const rt_param *param, char *words, size_t size)
 {
     char text[32];
-    if (param->required) {
-        rt_table_cell(table, "required");
-        return;
-    }
     switch (param->type) {
     case RT_PARAM_INT:
-        rt_table_cell(table, "%.0f", param->default_number);
+        snprintf(words, size, "%.0f", param->default_number);
         return;
     case RT_PARAM_FLOAT:
-        rt_table_cell(table, "%s", number(param->default_number, text));
+        snprintf(words, size, "%s", number(param->default_number, text));
         return;
     case RT_PARAM_BOOL:
-        rt_table_cell(table, "%s", param->default_number != 0.0 ? "true" : "false");
+        snprintf(words, size, "%s", param->default_number != 0.0 ? "true" : "false");
         return;
     case RT_PARAM_ENUM:
-        rt_table_cell(table, "%s", param->choices[(int)param->default_number]);
+        snprintf(words, size, "%s", param->choices[(int)param->default_number]);
         return;
     case RT_PARAM_STRING:
-        rt_table_cell(table, "%s", param->default_string ? param->default_string : "none");
+        snprintf(words, size, "%s", param->default_string ? param->default_string : "none");
         return;
     case RT_PARAM_INT_LIST:
     case RT_PARAM_FLOAT_LIST:
-        rt_table_cell(table, "none");
+        snprintf(words, size, "none");
         return;
     }
 }
 
-static void choices_cell(rt_table *table, const char *const *choices)
+static void choices_words(const char *const *choices, char *words, size_t size)
 {
-    char text[256] = "";
     size_t length = 0;
-    for (size_t i = 0; choices[i] && length < sizeof text; ++i)
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", i ? " | " : "", choices[i]);
-    rt_table_cell(table, "%s", text);
+    for (size_t i = 0; choices[i] && length < size; ++i)
+        length += (size_t)snprintf(words + length, size - length, "%s%s", i ? " | " : "", choices[i]);
 }
 
 /* Bounds beyond what anybody would write stand for "none". */
-static void range_cell(rt_table *table, const rt_param *param)
+static void range_words(const rt_param *param, char *words, size_t size)
 {
     const double beyond = 9e15;
     char low[32], high[32];
+    words[0] = '\0';
     if (param->type == RT_PARAM_ENUM)
-        choices_cell(table, param->choices);
+        choices_words(param->choices, words, size);
     else if (param->type == RT_PARAM_STRING || param->type == RT_PARAM_BOOL)
-        rt_table_cell(table, "%s", "");
+        return;
     else if (fabs(param->minimum) < beyond && param->maximum < beyond)
-        rt_table_cell(table, "%s to %s", number(param->minimum, low), number(param->maximum, high));
+        snprintf(words, size, "%s to %s", number(param->minimum, low), number(param->maximum, high));
     else if (fabs(param->minimum) < beyond)
-        rt_table_cell(table, "at least %s", number(param->minimum, low));
+        snprintf(words, size, "at least %s", number(param->minimum, low));
     else if (param->maximum < beyond)
-        rt_table_cell(table, "at most %s", number(param->maximum, high));
+        snprintf(words, size, "at most %s", number(param->maximum, high));
     else
-        rt_table_cell(table, "any");
+        snprintf(words, size, "any");
+}
+
+void rt_describe_param(const rt_param *param, rt_param_words *words)
+{
+    words->type = type_name(param);
+    if (param->required)
+        snprintf(words->usual, sizeof words->usual, "required");
+    else
+        default_words(param, words->usual, sizeof words->usual);
+    range_words(param, words->range, sizeof words->range);
 }
 
 rt_status rt_describe_params(const rt_param *params, FILE *file, size_t indent, rt_error *err)
@@ -118,10 +123,12 @@ rt_status rt_describe_params(const rt_param *params, FILE *file, size_t indent, 
     rt_table_cell(table, "meaning");
     rt_table_rule(table);
     for (const rt_param *param = params; param->name; ++param) {
+        rt_param_words words;
+        rt_describe_param(param, &words);
         rt_table_cell(table, "%s", param->name);
-        rt_table_cell(table, "%s", type_name(param));
-        default_cell(table, param);
-        range_cell(table, param);
+        rt_table_cell(table, "%s", words.type);
+        rt_table_cell(table, "%s", words.usual);
+        rt_table_cell(table, "%s", words.range);
         rt_table_cell(table, "%s", param->help);
     }
     rt_status status = rt_table_print(table, file, indent, err);

@@ -131,6 +131,11 @@ static int run(int argc, char **argv)
     rt_error err = {0};
     if (argc == 1)
         return finished(overview(&err), &err);
+    if (strcmp(argv[1], "--markdown") == 0) {
+        if (argc != 3 || strcmp(argv[2], "losses") != 0)
+            return rt_command_misused(&rt_command_help, "--markdown takes 'losses', and nothing else");
+        return finished(rt_markdown_losses(stdout, &err), &err);
+    }
     if (argc > 2)
         return rt_command_misused(&rt_command_help, "unexpected argument '%s'; one topic at a time", argv[2]);
     const char *topic = argv[1];
@@ -150,9 +155,9 @@ static int run(int argc, char **argv)
 
 const rt_command rt_command_help = {
     .name = "help",
-    .usage = "help [COMMAND | recipe | KIND/NAME | NAME]",
+    .usage = "help [COMMAND | recipe | KIND/NAME | NAME | --markdown losses]",
     .summary = "explain a command, a recipe's keys, or what a recipe can name",
     .details = "KIND is loss, model, dataset, optimizer or schedule: `retort help loss/kl`. Without it the name alone\n"
-               "does where it is the only one: `retort help kl`.",
+               "does where it is the only one: `retort help kl`. `--markdown losses` prints losses/README.md.",
     .run = run,
 };

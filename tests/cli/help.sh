@@ -30,6 +30,7 @@ expect_stdout_contains "student.logits"
 expect_stdout_contains "gets a gradient"
 expect_stdout_matches '^  temperature +number +[0-9]'
 expect_stdout_contains "Formula"
+expect_stdout_contains "  is 0, with gradients of 0, where student and teacher are equal"
 expect_stdout_contains "Reference"
 cp "$printed/stdout" "$scratch/qualified"
 expect_exit 0 "$retort" help kl
@@ -55,6 +56,18 @@ for key in reader root model weights weight epochs batch seed threads; do
 done
 expect_stdout_matches '^  batch +integer +128 +1 to 65536 +images in a step'
 
+# The page of the losses is made from their descriptors, and is the one in the tree.
+expect_exit 0 "$retort" help --markdown losses
+expect_stderr_empty
+expect_stdout_contains '| `temperature` | number | 4 | 0.05 to 1000 |'
+expect_stdout_contains '[arXiv:1503.02531](https://arxiv.org/abs/1503.02531)'
+expect_that "losses/README.md is fresh; else: build/retort help --markdown losses >losses/README.md" \
+    diff "$(dirname "$0")/../../losses/README.md" "$printed/stdout"
+for wrong in "" models "losses models"; do
+    expect_exit 2 "$retort" help --markdown $wrong
+    expect_stdout_empty
+    expect_stderr_contains "--markdown takes 'losses', and nothing else"
+done
 
 expect_exit 2 "$retort" help loss/cheese
 expect_stdout_empty
