@@ -20,7 +20,8 @@ static const char opening[] =
     "Conventions that decide what published numbers mean:\n"
     "\n"
     "- **Batch mean.** Each loss is the mean over the samples of its batch, unless its formula says otherwise.\n"
-    "- **Weight.** It multiplies the gradient. What is logged, and what `retort loss` prints, is the loss at weight 1;\n"
+    "- **Weight.** It multiplies the gradient. What is logged, and what `retort loss` prints, is the loss at weight "
+    "1;\n"
     "  the column `loss` of `results.csv` is the weighted sum.\n"
     "- **Label smoothing** spreads its share over all classes, the true one included, as PyTorch's `label_smoothing`\n"
     "  does.\n"
@@ -39,7 +40,8 @@ static size_t arxiv_number(const char *text)
     return (size_t)(end - text);
 }
 
-/* Prose on one line: what Markdown would take for its own is escaped, outside of `code`, and arXiv numbers are links. */
+/* Prose on one line: what Markdown would take for its own is escaped, outside of `code`, and arXiv numbers are links.
+ */
 static void put_prose(const char *text, FILE *file)
 {
     const char arxiv[] = "arXiv:";
@@ -120,9 +122,11 @@ static void put_properties(const rt_loss *loss, FILE *file)
 static void put_temperature_rule(FILE *file)
 {
     const char *separator = "";
-    fputs("- **T^2.** With `temperature_squared: true` a loss is multiplied by temperature^2, so that its gradient keeps "
-          "its\n  size while the temperature changes; without, value and gradient are T^2 times smaller. On by default:\n  ",
-          file);
+    fputs(
+        "- **T^2.** With `temperature_squared: true` a loss is multiplied by temperature^2, so that its gradient keeps "
+        "its\n  size while the temperature changes; without, value and gradient are T^2 times smaller. On by "
+        "default:\n  ",
+        file);
     for (size_t i = 0; i < rt_loss_count; ++i) {
         const rt_param *param = rt_param_find(rt_losses[i]->params, "temperature_squared");
         if (!param || param->default_number == 0.0)

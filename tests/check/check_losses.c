@@ -1,4 +1,4 @@
-/* Every loss of the registry: finite differences, invariants, extreme inputs, and PyTorch's float64 values. */
+/* Every loss of the registry: all checks of `retort gradcheck`, and PyTorch's float64 values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include "../golden/loss_golden.h"
 #include "base/threads.h"
+#include "check/check.h"
 #include "losses/losses.h"
 #include "recipe/recipe.h"
 #include "retort/logits.h"
@@ -73,6 +74,37 @@ static rt_status evaluate(struct trial *trial, bool wants_gradient, rt_error *er
     return status;
 }
 
+static void check(const rt_loss *loss, const char *const *setting, size_t setting_count)
+{
+    _Alignas(max_align_t) unsigned char settings[MAX_STATE] = {0};
+    rt_error err = {0};
+    assert_true(loss->state_size <= sizeof settings);
+    if (rt_settings_parse(loss->name, loss->params, setting, setting_count, settings, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    const rt_check_subject subject = {.loss = loss, .settings = settings};
+    for (size_t i = 0; i < rt_check_count; ++i) {
+        rt_check_result result;
+        if (strcmp(rt_checks[i].name, "speed") == 0)
+            continue;
+        if (rt_check_run(&rt_checks[i], &subject, &result, &err) != RT_OK)
+            fail_msg("%s", err.message);
+        if (result.verdict == RT_CHECK_FAILED)
+            fail_msg("%s %s: %s: %s", loss->name, setting_count ? *setting : "", rt_checks[i].name,
+                     result.failure.words);
+    }
+}
+
+static void every_loss_passes_every_check(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < rt_loss_count; ++i) {
+        check(rt_losses[i], NULL, 0);
+        for (size_t v = 0; v < sizeof variants / sizeof *variants; ++v)
+            if (strcmp(variants[v].loss, rt_losses[i]->name) == 0)
+                check(rt_losses[i], &variants[v].setting, 1);
+    }
+}
+
 static void run(struct trial *trial)
 {
     rt_error err = {0};
@@ -106,198 +138,12 @@ static struct trial new_trial(const rt_loss *loss, const char *const *setting, s
     return trial;
 }
 
-/* Calls body for every loss with its defaults and each of its variants, at one shape. */
-static void for_every_loss(void (*body)(struct trial *trial), size_t samples, size_t classes)
-{
-    for (size_t i = 0; i < rt_loss_count; ++i) {
-        struct trial trial = new_trial(rt_losses[i], NULL, 0, samples, classes);
-        body(&trial);
-        for (size_t v = 0; v < sizeof variants / sizeof *variants; ++v) {
-            if (strcmp(variants[v].loss, rt_losses[i]->name) != 0)
-                continue;
-            trial = new_trial(rt_losses[i], &variants[v].setting, 1, samples, classes);
-            body(&trial);
-        }
-    }
-}
-
-static void for_every_loss_and_shape(void (*body)(struct trial *trial))
-{
-    for_every_loss(body, 1, 2);
-    for_every_loss(body, 4, 2);
-    for_every_loss(body, 1, 9);
-    for_every_loss(body, 5, 10);
-}
-
 static const char *describe(const struct trial *trial)
 {
     static char text[128];
     snprintf(text, sizeof text, "%s %s [%zu, %zu]", trial->loss->name, trial->setting_count ? *trial->settings : "",
              trial->samples, trial->classes);
     return text;
-}
-
-static double value_at(struct trial *trial, size_t logit, float shift)
-{
-    const float kept = trial->student[logit];
-    trial->student[logit] = kept + shift; /* exact: both are short multiples of a power of two */
-    assert_int_equal(evaluate(trial, false, NULL), RT_OK);
-    trial->student[logit] = kept;
-    return trial->value;
-}
-
-static void check_differences(struct trial *trial)
-{
-    const float step = 0x1p-8f;
-    run(trial);
-    for (size_t i = 0; i < trial->samples * trial->classes; ++i) {
-        double near = value_at(trial, i, step) - value_at(trial, i, -step);
-        double far = value_at(trial, i, 2 * step) - value_at(trial, i, -2 * step);
-        double expected = (8.0 * near - far) / (12.0 * (double)step); /* off by step^4 / 30 of the fifth derivative */
-        if (!(fabs(trial->gradient[i] - expected) <= 1e-6 * fabs(expected) + 1e-9))
-            fail_msg("%s: gradient %zu is %.9g, finite differences give %.9g", describe(trial), i,
-                     (double)trial->gradient[i], expected);
-    }
-}
-
-static void gradients_agree_with_finite_differences(void **state)
-{
-    (void)state;
-    for_every_loss_and_shape(check_differences);
-}
-
-static void check_sums(struct trial *trial)
-{
-    run(trial);
-    for (size_t n = 0; n < trial->samples; ++n) {
-        double sum = 0.0, size = 0.0;
-        for (size_t k = 0; k < trial->classes; ++k) {
-            sum += (double)trial->gradient[n * trial->classes + k];
-            size += fabs((double)trial->gradient[n * trial->classes + k]);
-        }
-        if (!(fabs(sum) <= 1e-7 * size))
-            fail_msg("%s: the gradient of sample %zu sums to %g", describe(trial), n, sum);
-    }
-}
-
-static void gradients_of_a_sample_sum_to_zero(void **state)
-{
-    (void)state;
-    for_every_loss_and_shape(check_sums);
-    for_every_loss(check_sums, MAX_SAMPLES, MAX_CLASSES);
-}
-
-static void check_threads(struct trial *trial)
-{
-    struct trial alone = *trial;
-    rt_threads_start(1);
-    run(&alone);
-    for (int threads = 2; threads <= 3; ++threads) {
-        struct trial together = *trial;
-        rt_threads_start(threads);
-        run(&together);
-        assert_memory_equal(&together.value, &alone.value, sizeof alone.value);
-        assert_memory_equal(together.gradient, alone.gradient, sizeof alone.gradient);
-    }
-    rt_threads_start(2);
-}
-
-static void bits_do_not_depend_on_threads(void **state)
-{
-    (void)state;
-    for_every_loss(check_threads, MAX_SAMPLES, MAX_CLASSES);
-    for_every_loss(check_threads, 2, 3);
-}
-
-/* So large that rt_parallel_samples() calls all threads, which for the batches above it does not. */
-static void bits_of_large_batches_do_not_depend_on_threads(void **state)
-{
-    (void)state;
-    enum { SAMPLES = 140, CLASSES = 1000, LOGITS = SAMPLES * CLASSES };
-    static float student[LOGITS], teacher[LOGITS], gradients[2][LOGITS];
-    static int64_t labels[SAMPLES];
-    for (uint32_t i = 0; i < LOGITS; ++i)
-        student[i] = pseudo(1, i), teacher[i] = pseudo(2, i);
-    for (size_t n = 0; n < SAMPLES; ++n)
-        labels[n] = (int64_t)(7 * n % CLASSES);
-    const rt_shape logits = {2, {SAMPLES, CLASSES}};
-    for (size_t i = 0; i < rt_loss_count; ++i) {
-        _Alignas(max_align_t) unsigned char settings[MAX_STATE] = {0};
-        double values[2] = {0};
-        assert_int_equal(rt_settings_parse("loss", rt_losses[i]->params, NULL, 0, settings, NULL), RT_OK);
-        memset(gradients, 0, sizeof gradients);
-        for (int run = 0; run < 2; ++run) {
-            rt_threads_start(run == 0 ? 1 : 3);
-            const rt_loss_array arrays[] = {
-                {"student.logits", {.shape = logits, .values = student, .gradient = gradients[run]}},
-                {"teacher.logits", {.shape = logits, .values = teacher}},
-                {"labels", {.shape = {1, {SAMPLES}}, .indices = labels}},
-            };
-            rt_loss_term term;
-            assert_int_equal(rt_loss_term_open(&term, rt_losses[i], settings, 1.0, NULL, arrays, 3, NULL), RT_OK);
-            assert_int_equal(rt_loss_term_run(&term, 0, &values[run], NULL), RT_OK);
-            rt_loss_term_close(&term);
-        }
-        assert_memory_equal(&values[0], &values[1], sizeof values[0]);
-        assert_memory_equal(gradients[0], gradients[1], sizeof gradients[0]);
-        assert_true(gradients[0][LOGITS - 1] != 0.0f);
-    }
-    rt_threads_start(2);
-}
-
-/* Logits of +-1e4, in the student, in the teacher or in both; ties; a teacher who is certain, rightly or not. */
-static void check_extremes(struct trial *trial)
-{
-    size_t classes = trial->classes;
-    for (int kind = 0; kind < 8; ++kind) {
-        for (size_t i = 0; i < trial->samples * classes; ++i) {
-            float alternating = i % 2 ? 1e4f : -1e4f, certain = i % classes == 0 ? 1e4f : 0.0f;
-            trial->student[i] = kind & 1 ? alternating : kind & 4 ? certain : 0.0f;
-            trial->teacher[i] = kind & 2 ? -alternating : kind & 4 ? 1e4f - certain : 0.0f;
-        }
-        memset(trial->gradient, 0, sizeof trial->gradient);
-        run(trial);
-        assert_true(isfinite(trial->value));
-        for (size_t i = 0; i < trial->samples * classes; ++i)
-            if (!isfinite(trial->gradient[i]))
-                fail_msg("%s: extreme inputs of kind %d give a gradient of %g", describe(trial), kind,
-                         (double)trial->gradient[i]);
-    }
-}
-
-static void extreme_logits_stay_finite(void **state)
-{
-    (void)state;
-    for_every_loss_and_shape(check_extremes);
-}
-
-static void check_accumulation(struct trial *trial)
-{
-    struct trial once = *trial, onto = *trial, doubled = *trial;
-    run(&once);
-    for (size_t i = 0; i < MAX_LOGITS; ++i)
-        onto.gradient[i] = pseudo(3, (uint32_t)i);
-    run(&onto);
-    doubled.weight = 2.0;
-    run(&doubled);
-    assert_memory_equal(&onto.value, &once.value, sizeof once.value);
-    assert_memory_equal(&doubled.value, &once.value, sizeof once.value);
-    double size = 0.0;
-    for (size_t i = 0; i < MAX_LOGITS; ++i) {
-        assert_true(onto.gradient[i] == pseudo(3, (uint32_t)i) + once.gradient[i]);
-        assert_true(doubled.gradient[i] == 2.0f * once.gradient[i]);
-        size += fabs((double)once.gradient[i]);
-    }
-    assert_true(size > 1e-6);
-    double value = once.value;
-    assert_int_equal(evaluate(&once, false, NULL), RT_OK);
-    assert_true(once.value == value);
-}
-
-static void gradients_are_added_and_weighted(void **state)
-{
-    (void)state;
-    for_every_loss_and_shape(check_accumulation);
 }
 
 static void check_blame(struct trial *trial)
@@ -325,7 +171,10 @@ static void check_blame(struct trial *trial)
 static void logits_that_are_not_finite_are_named(void **state)
 {
     (void)state;
-    for_every_loss(check_blame, 5, 10);
+    for (size_t i = 0; i < rt_loss_count; ++i) {
+        struct trial trial = new_trial(rt_losses[i], NULL, 0, 5, 10);
+        check_blame(&trial);
+    }
 }
 
 static void log_softmax_hides_nothing(void **state)
@@ -390,15 +239,8 @@ int main(void)
 {
     rt_threads_start(2);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_agree_with_finite_differences),
-        cmocka_unit_test(gradients_of_a_sample_sum_to_zero),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
-        cmocka_unit_test(bits_of_large_batches_do_not_depend_on_threads),
-        cmocka_unit_test(extreme_logits_stay_finite),
-        cmocka_unit_test(gradients_are_added_and_weighted),
-        cmocka_unit_test(logits_that_are_not_finite_are_named),
-        cmocka_unit_test(log_softmax_hides_nothing),
-        cmocka_unit_test(labels_out_of_range_are_named),
+        cmocka_unit_test(every_loss_passes_every_check), cmocka_unit_test(logits_that_are_not_finite_are_named),
+        cmocka_unit_test(log_softmax_hides_nothing),     cmocka_unit_test(labels_out_of_range_are_named),
         cmocka_unit_test(values_are_pytorchs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
