@@ -8,6 +8,7 @@
 
 #include "cli/bench_losses.h"
 #include "cli/command.h"
+#include "cli/precision.h"
 
 enum { MOST_STEPS = 100000, MOST_THREADS = 1024, MOST_BATCH = 65536 };
 
@@ -34,12 +35,17 @@ rt_recipe *rt_bench_recipe(const rt_bench_options *options, const char *path)
     return NULL;
 }
 
-static const struct option long_options[] = {
-    {"steps", required_argument, NULL, 's'},  {"threads", required_argument, NULL, 't'},
-    {"batch", required_argument, NULL, 'b'},  {"synthetic", no_argument, NULL, 'y'},
-    {"json", no_argument, NULL, 'j'},         {"by-kind", no_argument, NULL, 'k'},
-    {"by-node", no_argument, NULL, 'n'},      {"kernels", no_argument, NULL, 'K'},
-    {"tune-threads", no_argument, NULL, 'T'}, {NULL, 0, NULL, 0}};
+static const struct option long_options[] = {{"steps", required_argument, NULL, 's'},
+                                             {"threads", required_argument, NULL, 't'},
+                                             {"batch", required_argument, NULL, 'b'},
+                                             {"synthetic", no_argument, NULL, 'y'},
+                                             {"json", no_argument, NULL, 'j'},
+                                             {"by-kind", no_argument, NULL, 'k'},
+                                             {"by-node", no_argument, NULL, 'n'},
+                                             {"kernels", no_argument, NULL, 'K'},
+                                             {"tune-threads", no_argument, NULL, 'T'},
+                                             {"precision", required_argument, NULL, 'p'},
+                                             {NULL, 0, NULL, 0}};
 
 static const char *name_of(int option)
 {
@@ -80,6 +86,11 @@ static int check(const rt_bench_options *options)
     if (options->batch && !options->kernels)
         return rt_command_misused(bench, "--batch goes with --kernels; a recipe's batch is train.batch=%zu",
                                   options->batch);
+    if (options->precision != RT_PRECISION_FP32 && !options->kernels)
+        return rt_command_misused(bench,
+                                  "--precision goes with --kernels; a recipe's are train.precision=%s and "
+                                  "teacher.precision=%s",
+                                  rt_precision_names[options->precision], rt_precision_names[options->precision]);
     if (options->recipe_count == 0 && !options->kernels)
         return rt_command_misused(bench, "needs a recipe");
     return RT_EXIT_OK;
@@ -111,6 +122,9 @@ static int parse(int argc, char **argv, rt_bench_options *options)
             break;
         case 'K':
             options->kernels = true;
+            break;
+        case 'p':
+            code = rt_command_precision(&rt_command_bench, optarg, &options->precision);
             break;
         case 'T':
             options->tune_threads = true;
@@ -155,7 +169,7 @@ const rt_command rt_command_bench = {
     .name = "bench",
     .usage =
         "bench RECIPE [key.sub=value ...] [--steps N] [--threads N] [--synthetic] [--by-kind] [--by-node] [--json]\n"
-        "       retort bench --kernels [--batch N] [--steps N] [--threads N] [--json] [RECIPE ...]\n"
+        "       retort bench --kernels [--precision P] [--batch N] [--steps N] [--threads N] [--json] [RECIPE ...]\n"
         "       retort bench --tune-threads RECIPE [key.sub=value ...] [--steps N] [--synthetic] [--json]\n"
         "       retort bench --losses [--threads N] [--json]",
     .summary = "time the steps of a recipe's student: where the time goes, and which kernels run",
@@ -179,7 +193,7 @@ const rt_command rt_command_bench = {
         "It\n"
         "marks what the rule picks and where that is not the fastest. `frozen` has a batch norm folded in and a ReLU\n"
         "behind it; `backward` is the gradient of source and weights, `weights` that of the weights alone, as for a\n"
-        "first layer.\n"
+        "first layer. --precision auto lets in what multiplies bf16, where the CPU has it.\n"
         "\n"
         "--tune-threads times the step at 1, 2, 4 ... threads and at all CPUs, in turns, and recommends a number; it\n"
         "changes nothing.\n"

@@ -13,9 +13,10 @@ typedef struct rt_bench_options {
     size_t recipe_count;
     const char *const *overrides;
     size_t override_count;
-    size_t steps; /* 0: the mode's own default */
-    size_t batch; /* of --kernels; 0 likewise */
-    int threads;  /* 0: what the recipe says */
+    size_t steps;           /* 0: the mode's own default */
+    size_t batch;           /* of --kernels; 0 likewise */
+    int threads;            /* 0: what the recipe says */
+    rt_precision precision; /* of --kernels */
     bool synthetic, json, by_kind, by_node, kernels, tune_threads;
 } rt_bench_options;
 

@@ -214,10 +214,11 @@ static int print_table(const struct shapes *all, size_t batch, rt_error *err)
     return RT_EXIT_OK;
 }
 
-static rt_status run_all(struct shapes *all, rt_engine *engine, size_t batch, size_t rounds, rt_error *err)
+static rt_status run_all(struct shapes *all, rt_engine *engine, rt_precision precision, size_t batch, size_t rounds,
+                         rt_error *err)
 {
     for (size_t i = 0; i < all->count; ++i)
-        RT_TRY(rt_contest_run(engine, &all->shapes[i], batch, rounds, &all->contests[i], err));
+        RT_TRY(rt_contest_run(engine, precision, &all->shapes[i], batch, rounds, &all->contests[i], err));
     return RT_OK;
 }
 
@@ -258,7 +259,7 @@ int rt_bench_kernels(const rt_bench_options *options)
     code = gather(options, recipes, all, &engine, &err);
     if (code != RT_EXIT_OK)
         goto done;
-    if (run_all(all, engine, batch, rounds, &err) != RT_OK)
+    if (run_all(all, engine, options->precision, batch, rounds, &err) != RT_OK)
         code = rt_command_failed(&rt_command_bench, &err);
     else
         code = options->json ? print_json(all, batch, rounds) : print_table(all, batch, &err);

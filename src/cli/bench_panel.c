@@ -97,6 +97,16 @@ static json_t *list_nodes(const rt_plan *plan, const rt_trace *trace, size_t ste
     return nodes;
 }
 
+static json_t *precision_json(const struct figures *f)
+{
+    char student[RT_PLAN_PRECISION_WORDS], teacher[RT_PLAN_PRECISION_WORDS];
+    rt_plan_precision(f->rehearsal.step.plan, student);
+    if (!f->rehearsal.teacher_inference)
+        return json_pack("{s:s, s:n}", "student", student, "teacher");
+    rt_plan_precision(rt_inference_plan(f->rehearsal.teacher_inference), teacher);
+    return json_pack("{s:s, s:s}", "student", student, "teacher", teacher);
+}
+
 static int print_json(const struct figures *f)
 {
     const rt_inference *teacher = f->rehearsal.teacher_inference;
@@ -123,6 +133,7 @@ static int print_json(const struct figures *f)
     json_object_set_new(object, "threads", json_integer(rt_threads_count()));
     json_object_set_new(object, "isa", json_string(rt_engine_isa()));
     json_object_set_new(object, "engine", json_string(rt_engine_version()));
+    json_object_set_new(object, "precision", precision_json(f));
     json_object_set_new(object, "batch", json_integer((json_int_t)f->rehearsal.step.batch));
     json_object_set_new(object, "steps", json_integer((json_int_t)f->steps));
     json_object_set_new(object, "teacher",
@@ -180,6 +191,12 @@ static int print_panel(const struct figures *f, const rt_bench_options *options,
            f->gflops, f->rehearsal.step.batch, rt_threads_count(), rt_engine_isa(), f->peak_rss_mb);
     printf("%.3g GFLOP a step; multiply-adds alone reach %.0f GFLOP/s here (%s, measured), the step %.0f %% of that\n",
            1e-9 * f->flops, f->peak.gflops, f->peak.isa, 100.0 * f->gflops / f->peak.gflops);
+    char words[RT_PLAN_PRECISION_WORDS];
+    rt_plan_precision(f->rehearsal.step.plan, words);
+    printf("precision: student %s", words);
+    if (teacher)
+        rt_plan_precision(rt_inference_plan(teacher), words);
+    printf(teacher ? ", teacher %s\n" : "\n", words);
     printf("%d reorders of activations in a step, %d weight packs after an update, %d reference kernels\n",
            add_up(f, rt_plan_reorders), rt_plan_weight_packs(f->rehearsal.step.plan),
            add_up(f, rt_plan_reference_kernels));

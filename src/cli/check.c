@@ -85,6 +85,14 @@ static rt_status print_cost(rt_rehearsal *r, const rt_recipe *recipe, rt_error *
            (double)rt_plan_bytes(r->step.plan) / megabyte,
            (double)parameters * (2.0 + (double)recipe->train.optimizer.optimizer->moments) / megabyte,
            teacher / megabyte, (double)rt_peak_memory() / megabyte);
+    char words[RT_PLAN_PRECISION_WORDS];
+    rt_plan_precision(r->step.plan, words);
+    printf("precision: training %s", words);
+    if (r->teacher_inference) {
+        rt_plan_precision(rt_inference_plan(r->teacher_inference), words);
+        printf(", teacher %s", words);
+    }
+    printf("\n");
     char duration[64];
     rt_duration_format(estimate_seconds(r, recipe, &median), duration, sizeof duration);
     printf(

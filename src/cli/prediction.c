@@ -70,8 +70,8 @@ static rt_status predict(const rt_command *command, const rt_request *request, r
     if (micro_batch == 0)
         micro_batch = rt_inference_micro_batch(inputs->network->graph);
     micro_batch = micro_batch < count ? micro_batch : count;
-    status =
-        rt_inference_new(engine, inputs->network->graph, inputs->network->parameters, micro_batch, &inference, err);
+    status = rt_inference_new_in(&(rt_arithmetic){request->precision}, engine, inputs->network->graph,
+                                 inputs->network->parameters, micro_batch, &inference, err);
     if (status == RT_OK)
         status = open_loader(inputs, loader_batch(&inputs->images, micro_batch), samples, &loader, err);
     if (status == RT_OK)

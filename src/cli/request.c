@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/precision.h"
 #include "recipe/number.h"
 
-enum { MODEL, WEIGHTS, DATA, SPLIT, LOGITS, THREADS, BATCH, MEAN, STD, TEXTS, SET = TEXTS, FORCE };
+enum { MODEL, WEIGHTS, DATA, SPLIT, LOGITS, THREADS, BATCH, PRECISION, MEAN, STD, TEXTS, SET = TEXTS, FORCE };
 
 /* The texts of the options that may stand once, by their number, which is their place in long_options, too. */
 struct texts {
@@ -14,12 +15,19 @@ struct texts {
 };
 
 static const struct option long_options[] = {
-    {"model", required_argument, NULL, MODEL},   {"weights", required_argument, NULL, WEIGHTS},
-    {"data", required_argument, NULL, DATA},     {"split", required_argument, NULL, SPLIT},
-    {"logits", required_argument, NULL, LOGITS}, {"threads", required_argument, NULL, THREADS},
-    {"batch", required_argument, NULL, BATCH},   {"mean", required_argument, NULL, MEAN},
-    {"std", required_argument, NULL, STD},       {"set", required_argument, NULL, SET},
-    {"force", no_argument, NULL, FORCE},         {0},
+    {"model", required_argument, NULL, MODEL},
+    {"weights", required_argument, NULL, WEIGHTS},
+    {"data", required_argument, NULL, DATA},
+    {"split", required_argument, NULL, SPLIT},
+    {"logits", required_argument, NULL, LOGITS},
+    {"threads", required_argument, NULL, THREADS},
+    {"batch", required_argument, NULL, BATCH},
+    {"precision", required_argument, NULL, PRECISION},
+    {"mean", required_argument, NULL, MEAN},
+    {"std", required_argument, NULL, STD},
+    {"set", required_argument, NULL, SET},
+    {"force", no_argument, NULL, FORCE},
+    {0},
 };
 
 static int scan(const rt_command *command, int argc, char **argv, struct texts *texts, rt_request *request)
@@ -141,6 +149,11 @@ int rt_request_parse(const rt_command *command, int argc, char **argv, bool take
     request->weights = texts.given[WEIGHTS];
     request->data = texts.given[DATA];
     request->logits = texts.given[LOGITS];
+    if (texts.given[PRECISION]) {
+        code = rt_command_precision(command, texts.given[PRECISION], &request->precision);
+        if (code != RT_EXIT_OK)
+            return code;
+    }
     code = read_split(command, texts.given[SPLIT], request);
     if (code == RT_EXIT_OK && !texts.given[MEAN] != !texts.given[STD])
         return rt_command_misused(command, "--mean and --std go together");

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/precision.h"
 #include "cli/command.h"
 #include "retort/dataset.h"
 #include "retort/param.h"
@@ -21,7 +22,8 @@ typedef struct rt_request {
     bool force;     /* may replace the logits' file */
     const char *settings[RT_REQUEST_MAX_SETTINGS];
     size_t setting_count;
-    int64_t threads, batch;  /* 0: chosen by rule */
+    int64_t threads, batch; /* 0: chosen by rule */
+    rt_precision precision;
     rt_float_list mean, std; /* both of the same length; empty when not given */
 } rt_request;
 
@@ -39,6 +41,8 @@ int rt_request_parse(const rt_command *command, int argc, char **argv, bool take
     "  --std A,B,C         Retort wrote the weights, which then have it\n"                                             \
     "  --set KEY=VALUE     an option of the model (shortcut=identity) or of the reader (labels=coarse); may be\n"      \
     "                      repeated. `retort help model/NAME` and `retort help dataset/READER` list them\n"            \
+    "  --precision P       what convolutions multiply: fp32 (the default), bf16, or auto: the faster, layer by "       \
+    "layer\n"                                                                                                          \
     "  --threads N         compute threads; one for each CPU by default\n"                                             \
     "  --batch N           images at once; chosen by the network's size by default\n"                                  \
     "  --force             replace the logits' file if it exists\n"

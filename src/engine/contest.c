@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "engine/arithmetic.h"
 #include "graph/passes.h"
 
 /* The three ways in which a plan asks for a convolution. */
@@ -24,6 +25,7 @@ struct contest {
     void *scratch;
     double seconds[RT_CONTEST_PASSES][RT_KERNEL_CLASSES_A_KIND]; /* the fastest round's */
     size_t rounds;
+    rt_precision precision;
 };
 
 bool rt_contest_shape_equal(const rt_contest_shape *a, const rt_contest_shape *b)
@@ -99,6 +101,7 @@ static rt_status plan_form(struct contest *c, rt_engine *engine, const rt_contes
         .number = number,
         .batch = batch,
         .mode = form == FORM_FROZEN ? RT_MODE_FROZEN : RT_MODE_TRAIN,
+        .precision = c->precision,
         .wants_diff_src = form == FORM_TRAINED && !shape->reads_images,
         .parameters = c->parameters,
     };
@@ -242,10 +245,10 @@ static void close_all(struct contest *c)
     rt_graph_free(c->graph);
 }
 
-rt_status rt_contest_run(rt_engine *engine, const rt_contest_shape *shape, size_t batch, size_t rounds,
-                         rt_contest *contest, rt_error *err)
+rt_status rt_contest_run(rt_engine *engine, rt_precision precision, const rt_contest_shape *shape, size_t batch,
+                         size_t rounds, rt_contest *contest, rt_error *err)
 {
-    struct contest c = {.rounds = rounds};
+    struct contest c = {.rounds = rounds, .precision = rt_precision_resolve(precision)};
     size_t scratch_bytes = 0;
     *contest = (rt_contest){0};
     rt_status status = build(&c, shape, err);

@@ -38,9 +38,10 @@ typedef struct rt_contest {
 /* Two convolutions for which every class does the same work; `reads_images` and a bias do not tell them apart. */
 bool rt_contest_shape_equal(const rt_contest_shape *a, const rt_contest_shape *b);
 
-/* Plans every class that can compute it and runs each pass of each in turn, `rounds` times after one to warm up. */
-rt_status rt_contest_run(rt_engine *engine, const rt_contest_shape *shape, size_t batch, size_t rounds,
-                         rt_contest *contest, rt_error *err);
+/* Plans every class that can compute it and runs each pass of each in turn, `rounds` times after one to warm up. The
+ * classes are those that a plan of that precision may choose from. */
+rt_status rt_contest_run(rt_engine *engine, rt_precision precision, const rt_contest_shape *shape, size_t batch,
+                         size_t rounds, rt_contest *contest, rt_error *err);
 
 /* Milliseconds that a plan pays for a contestant: a frozen plan for its frozen form, a trained one for forward and
  * backward (of the weights alone where the shape reads images). 0 where it cannot. */

@@ -1,4 +1,8 @@
-/* Convolution by oneDNN's direct kernels, channels last.
+/* Convolution by oneDNN's direct kernels, channels last, of float32 or of bfloat16 factors.
+ *
+ * With bf16, what is rounded is what gets multiplied: the source, the weights, and in backward the gradient of the
+ * output, each right before its product. Sums are fp32, and so is everything that others read: outputs, gradients, and
+ * the weights where they are updated. Forward keeps the rounded source for backward, and the source itself may go.
  *
  * Parameters keep PyTorch's order; each pass wants its weights packed its own way, so prepare() packs them once after
  * every update, and the weight gradient is unpacked once. A frozen convolution carries a folded batch norm
@@ -6,133 +10,83 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/convolution_parts.h"
 #include "engine/folding.h"
-#include "engine/onednn.h"
+#include "engine/narrow.h"
 
 struct convolution {
-    dnnl_memory_desc_t src, dst, plain, any, bias; /* layouts; `plain` is the parameters' own */
+    dnnl_data_type_t factors;                      /* what is multiplied: dnnl_f32 or dnnl_bf16 */
+    dnnl_memory_desc_t src, dst, plain, any, bias; /* layouts of fp32; `plain` is the parameters' own */
+    dnnl_memory_desc_t src_factors, dst_factors, weight_factors;
     rt_primitive forward, backward_data, backward_weights;
     rt_primitive pack_forward, pack_backward, unpack_gradient;
-    float *forward_weights, *backward_weights_packed, *packed_gradient;
+    void *forward_weights, *backward_weights_packed;
+    float *packed_gradient;
     float *folded_weights, *folded_bias; /* frozen with a batch norm: in the parameters' order */
     bool has_bias;
+    rt_norm_rows src_rows, dst_rows; /* of what is rounded */
+    size_t narrow_at;                /* bytes of scratch before it */
 };
 
-static void dimensions(const rt_kernel *kernel, dnnl_dims_t weights, int *count, dnnl_dims_t window[4])
-{
-    const rt_window *w = &kernel->node->window;
-    const rt_extent in = rt_kernel_source(kernel, 0), out = kernel->node->shape;
-    dnnl_dim_t groups = (dnnl_dim_t)w->groups, kernel_size = (dnnl_dim_t)w->kernel;
-    dnnl_dim_t outputs = (dnnl_dim_t)out.channels / groups, inputs = (dnnl_dim_t)in.channels / groups;
-    *count = 0;
-    if (groups > 1)
-        weights[(*count)++] = groups;
-    weights[(*count)++] = outputs;
-    weights[(*count)++] = inputs;
-    weights[(*count)++] = kernel_size;
-    weights[(*count)++] = kernel_size;
-    /* strides, dilations (0 is dense), padding before, and the padding after that makes the output size exact. */
-    const dnnl_dim_t sizes_in[2] = {(dnnl_dim_t)in.height, (dnnl_dim_t)in.width};
-    const dnnl_dim_t sizes_out[2] = {(dnnl_dim_t)out.height, (dnnl_dim_t)out.width};
-    for (int i = 0; i < 2; ++i) {
-        window[0][i] = (dnnl_dim_t)w->stride;
-        window[1][i] = (dnnl_dim_t)w->dilation - 1;
-        window[2][i] = (dnnl_dim_t)w->padding;
-        window[3][i] = (sizes_out[i] - 1) * (dnnl_dim_t)w->stride + (kernel_size - 1) * (dnnl_dim_t)w->dilation + 1 -
-                       sizes_in[i] - (dnnl_dim_t)w->padding;
-    }
-}
-
-static rt_status append_post_operations(rt_kernel *kernel, dnnl_primitive_attr_t attributes, rt_error *err)
-{
-    const rt_node *node = kernel->node;
-    dnnl_post_ops_t operations;
-    RT_TRY(rt_onednn_check(kernel, dnnl_post_ops_create(&operations), "make post-operations", err));
-    dnnl_status_t status = dnnl_success;
-    if (node->source_count == 2)
-        status = dnnl_post_ops_append_sum(operations, 1.0f, 0, dnnl_data_type_undef);
-    if (status == dnnl_success && node->activation == RT_ACTIVATION_RELU)
-        status = dnnl_post_ops_append_eltwise(operations, dnnl_eltwise_relu, 0.0f, 0.0f);
-    if (status == dnnl_success && node->activation == RT_ACTIVATION_RELU6)
-        status = dnnl_post_ops_append_eltwise(operations, dnnl_eltwise_clip, 0.0f, 6.0f);
-    if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_post_ops(attributes, operations);
-    dnnl_post_ops_destroy(operations);
-    return rt_onednn_check(kernel, status, "fuse its activation", err);
-}
-
-/* Packs from the parameters' order to what `primitive` wants, when they differ. */
-static rt_status plan_pack(rt_kernel *kernel, const rt_primitive *primitive, rt_primitive *pack, float **packed,
-                           rt_error *err)
-{
-    struct convolution *c = kernel->state;
-    const_dnnl_memory_desc_t wanted = dnnl_primitive_desc_query_md(primitive->descriptor, dnnl_query_weights_md, 0);
-    if (dnnl_memory_desc_equal(wanted, c->plain))
-        return RT_OK;
-    *packed = rt_aligned_zeros(dnnl_memory_desc_get_size(wanted));
-    if (!*packed)
-        return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for packed weights", kernel->node->name);
-    ++kernel->weight_packs;
-    return rt_onednn_reorder(kernel, c->plain, wanted, pack, err);
-}
-
-static rt_status plan_forward(rt_kernel *kernel, dnnl_dims_t window[4], dnnl_primitive_attr_t attributes, rt_error *err)
+static rt_status plan_forward(rt_kernel *kernel, const rt_convolution_sizes *sizes, dnnl_primitive_attr_t attributes,
+                              rt_error *err)
 {
     struct convolution *c = kernel->state;
     dnnl_prop_kind_t kind = kernel->mode == RT_MODE_FROZEN ? dnnl_forward_inference : dnnl_forward_training;
-    RT_TRY(append_post_operations(kernel, attributes, err));
+    RT_TRY(rt_convolution_post_operations(kernel, attributes, err));
     RT_TRY(rt_onednn_check(kernel,
                            dnnl_convolution_forward_primitive_desc_create(
-                               &c->forward.descriptor, kernel->engine->engine, kind, dnnl_convolution_direct, c->src,
-                               c->any, c->has_bias ? c->bias : NULL, c->dst, window[0], window[1], window[2], window[3],
-                               attributes),
+                               &c->forward.descriptor, kernel->engine->engine, kind, dnnl_convolution_direct,
+                               c->src_factors, c->weight_factors, c->has_bias ? c->bias : NULL, c->dst, sizes->strides,
+                               sizes->dilations, sizes->before, sizes->after, attributes),
                            "convolve", err));
     RT_TRY(rt_primitive_create(kernel, &c->forward, err));
     const_dnnl_memory_desc_t weights = dnnl_primitive_desc_query_md(c->forward.descriptor, dnnl_query_weights_md, 0);
-    RT_TRY(rt_primitive_argument(kernel, &c->forward, DNNL_ARG_SRC, c->src, err));
+    RT_TRY(rt_primitive_argument(kernel, &c->forward, DNNL_ARG_SRC, c->src_factors, err));
     RT_TRY(rt_primitive_argument(kernel, &c->forward, DNNL_ARG_WEIGHTS, weights, err));
     RT_TRY(rt_primitive_argument(kernel, &c->forward, DNNL_ARG_DST, c->dst, err));
     if (c->has_bias)
         RT_TRY(rt_primitive_argument(kernel, &c->forward, DNNL_ARG_BIAS, c->bias, err));
     kernel->implementation[0] = c->forward.implementation;
-    return plan_pack(kernel, &c->forward, &c->pack_forward, &c->forward_weights, err);
+    return rt_convolution_pack(kernel, c->plain, &c->forward, &c->pack_forward, &c->forward_weights, err);
 }
 
-static rt_status plan_backward_data(rt_kernel *kernel, dnnl_dims_t window[4], dnnl_primitive_attr_t attributes,
-                                    rt_error *err)
+static rt_status plan_backward_data(rt_kernel *kernel, const rt_convolution_sizes *sizes,
+                                    dnnl_primitive_attr_t attributes, rt_error *err)
 {
     struct convolution *c = kernel->state;
     RT_TRY(rt_onednn_check(kernel,
                            dnnl_convolution_backward_data_primitive_desc_create(
                                &c->backward_data.descriptor, kernel->engine->engine, dnnl_convolution_direct, c->src,
-                               c->any, c->dst, window[0], window[1], window[2], window[3], c->forward.descriptor,
-                               attributes),
+                               c->weight_factors, c->dst_factors, sizes->strides, sizes->dilations, sizes->before,
+                               sizes->after, c->forward.descriptor, attributes),
                            "convolve backward to its source", err));
     RT_TRY(rt_primitive_create(kernel, &c->backward_data, err));
     const_dnnl_memory_desc_t weights =
         dnnl_primitive_desc_query_md(c->backward_data.descriptor, dnnl_query_weights_md, 0);
-    RT_TRY(rt_primitive_argument(kernel, &c->backward_data, DNNL_ARG_DIFF_DST, c->dst, err));
+    RT_TRY(rt_primitive_argument(kernel, &c->backward_data, DNNL_ARG_DIFF_DST, c->dst_factors, err));
     RT_TRY(rt_primitive_argument(kernel, &c->backward_data, DNNL_ARG_WEIGHTS, weights, err));
     RT_TRY(rt_primitive_argument(kernel, &c->backward_data, DNNL_ARG_DIFF_SRC, c->src, err));
     kernel->implementation[1] = c->backward_data.implementation;
-    return plan_pack(kernel, &c->backward_data, &c->pack_backward, &c->backward_weights_packed, err);
+    return rt_convolution_pack(kernel, c->plain, &c->backward_data, &c->pack_backward, &c->backward_weights_packed,
+                               err);
 }
 
-static rt_status plan_backward_weights(rt_kernel *kernel, dnnl_dims_t window[4], dnnl_primitive_attr_t attributes,
-                                       rt_error *err)
+static rt_status plan_backward_weights(rt_kernel *kernel, const rt_convolution_sizes *sizes,
+                                       dnnl_primitive_attr_t attributes, rt_error *err)
 {
     struct convolution *c = kernel->state;
     RT_TRY(rt_onednn_check(kernel,
                            dnnl_convolution_backward_weights_primitive_desc_create(
-                               &c->backward_weights.descriptor, kernel->engine->engine, dnnl_convolution_direct, c->src,
-                               c->any, c->has_bias ? c->bias : NULL, c->dst, window[0], window[1], window[2], window[3],
-                               c->forward.descriptor, attributes),
+                               &c->backward_weights.descriptor, kernel->engine->engine, dnnl_convolution_direct,
+                               c->src_factors, c->any, c->has_bias ? c->bias : NULL, c->dst_factors, sizes->strides,
+                               sizes->dilations, sizes->before, sizes->after, c->forward.descriptor, attributes),
                            "convolve backward to its weights", err));
     RT_TRY(rt_primitive_create(kernel, &c->backward_weights, err));
     const_dnnl_memory_desc_t gradient =
         dnnl_primitive_desc_query_md(c->backward_weights.descriptor, dnnl_query_diff_weights_md, 0);
-    RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_SRC, c->src, err));
-    RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_DIFF_DST, c->dst, err));
+    RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_SRC, c->src_factors, err));
+    RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_DIFF_DST, c->dst_factors, err));
     RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_DIFF_WEIGHTS, gradient, err));
     if (c->has_bias)
         RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_DIFF_BIAS, c->bias, err));
@@ -146,53 +100,77 @@ static rt_status plan_backward_weights(rt_kernel *kernel, dnnl_dims_t window[4],
     return rt_onednn_reorder(kernel, gradient, c->plain, &c->unpack_gradient, err);
 }
 
-static rt_status plan_folding(rt_kernel *kernel, rt_error *err)
+static rt_status plan_layouts(rt_kernel *kernel, const rt_convolution_sizes *sizes, rt_error *err)
 {
     struct convolution *c = kernel->state;
-    const rt_parameter *weight = &kernel->graph->parameters[kernel->node->weight];
-    c->folded_weights = rt_aligned_zeros(weight->count * sizeof(float));
-    c->folded_bias = rt_aligned_zeros(weight->shape.dims[0] * sizeof(float));
-    if (!c->folded_weights || !c->folded_bias)
-        return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for folded weights", kernel->node->name);
-    return RT_OK;
+    const rt_extent in = rt_kernel_source(kernel, 0), out = kernel->node->shape;
+    const dnnl_dim_t outputs[1] = {(dnnl_dim_t)out.channels};
+    const dnnl_format_tag_t order = sizes->count == 5 ? dnnl_goihw : dnnl_oihw, any = dnnl_format_tag_any;
+    RT_TRY(rt_onednn_activation(kernel, in, &c->src, err));
+    RT_TRY(rt_onednn_activation(kernel, out, &c->dst, err));
+    RT_TRY(rt_onednn_activation_of(kernel, c->factors, in, &c->src_factors, err));
+    RT_TRY(rt_onednn_activation_of(kernel, c->factors, out, &c->dst_factors, err));
+    RT_TRY(rt_onednn_layout(kernel, sizes->count, sizes->weights, order, &c->plain, err));
+    RT_TRY(rt_onednn_layout(kernel, sizes->count, sizes->weights, any, &c->any, err));
+    RT_TRY(rt_onednn_layout_of(kernel, c->factors, sizes->count, sizes->weights, any, &c->weight_factors, err));
+    return rt_onednn_layout(kernel, 1, outputs, dnnl_a, &c->bias, err);
 }
 
-static rt_status plan(rt_kernel *kernel, rt_error *err)
+/* Behind the primitives' scratch memory lies what is rounded for them; a source that backward reads is kept. */
+static void plan_rounding(rt_kernel *kernel)
+{
+    struct convolution *c = kernel->state;
+    const rt_extent in = rt_kernel_source(kernel, 0), out = kernel->node->shape;
+    const bool frozen = kernel->mode == RT_MODE_FROZEN;
+    c->src_rows = rt_norm_rows_of(kernel->batch * in.height * in.width, in.channels);
+    c->dst_rows = rt_norm_rows_of(kernel->batch * out.height * out.width, out.channels);
+    c->narrow_at = (kernel->scratch_bytes + 63) / 64 * 64;
+    kernel->scratch_bytes = c->narrow_at + dnnl_memory_desc_get_size(frozen ? c->src_factors : c->dst_factors);
+    kernel->workspace_bytes = frozen ? 0 : dnnl_memory_desc_get_size(c->src_factors);
+    kernel->reads_norms = rt_narrow_reads_norms(&c->src_rows) ? 1u << 0 : 0;
+    kernel->multiplies_in = RT_PRECISION_BF16;
+}
+
+static rt_status plan_factors(rt_kernel *kernel, dnnl_data_type_t factors, rt_error *err)
 {
     struct convolution *c = kernel->state = calloc(1, sizeof *c);
     if (!c)
         return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory", kernel->node->name);
-    const rt_node *node = kernel->node;
+    c->factors = factors;
     bool folds = rt_folds_norm(kernel);
-    c->has_bias = node->bias >= 0 || folds;
+    c->has_bias = kernel->node->bias >= 0 || folds;
     if (folds)
-        RT_TRY(plan_folding(kernel, err));
-    dnnl_dims_t weights, window[4];
-    int count;
-    dimensions(kernel, weights, &count, window);
-    RT_TRY(rt_onednn_activation(kernel, rt_kernel_source(kernel, 0), &c->src, err));
-    RT_TRY(rt_onednn_activation(kernel, node->shape, &c->dst, err));
-    RT_TRY(rt_onednn_layout(kernel, count, weights, count == 5 ? dnnl_goihw : dnnl_oihw, &c->plain, err));
-    RT_TRY(rt_onednn_layout(kernel, count, weights, dnnl_format_tag_any, &c->any, err));
-    const dnnl_dim_t outputs[1] = {(dnnl_dim_t)node->shape.channels};
-    RT_TRY(rt_onednn_layout(kernel, 1, outputs, dnnl_a, &c->bias, err));
-
+        RT_TRY(rt_convolution_folding(kernel, &c->folded_weights, &c->folded_bias, err));
+    const rt_convolution_sizes sizes = rt_convolution_sizes_of(kernel);
+    RT_TRY(plan_layouts(kernel, &sizes, err));
     dnnl_primitive_attr_t attributes = NULL, plain_attributes = NULL;
     rt_status status = rt_onednn_attributes(kernel, &attributes, err);
     if (status == RT_OK)
         status = rt_onednn_attributes(kernel, &plain_attributes, err);
     if (status == RT_OK)
-        status = plan_forward(kernel, window, attributes, err);
+        status = plan_forward(kernel, &sizes, attributes, err);
     if (status == RT_OK && kernel->mode != RT_MODE_FROZEN) {
-        kernel->keeps_src = true;
+        kernel->keeps_src = factors == dnnl_f32;
         if (kernel->wants_diff_src)
-            status = plan_backward_data(kernel, window, plain_attributes, err);
+            status = plan_backward_data(kernel, &sizes, plain_attributes, err);
         if (status == RT_OK)
-            status = plan_backward_weights(kernel, window, plain_attributes, err);
+            status = plan_backward_weights(kernel, &sizes, plain_attributes, err);
     }
     dnnl_primitive_attr_destroy(attributes);
     dnnl_primitive_attr_destroy(plain_attributes);
+    if (status == RT_OK && factors != dnnl_f32)
+        plan_rounding(kernel);
     return status;
+}
+
+static rt_status plan(rt_kernel *kernel, rt_error *err)
+{
+    return plan_factors(kernel, dnnl_f32, err);
+}
+
+static rt_status plan_bf16(rt_kernel *kernel, rt_error *err)
+{
+    return plan_factors(kernel, dnnl_bf16, err);
 }
 
 static rt_status prepare(rt_kernel *kernel, rt_error *err)
@@ -216,13 +194,25 @@ static rt_status prepare(rt_kernel *kernel, rt_error *err)
     return RT_OK;
 }
 
+static uint16_t *narrow_scratch(const rt_kernel *kernel, const rt_kernel_io *io)
+{
+    const struct convolution *c = kernel->state;
+    return (uint16_t *)(void *)((char *)io->scratch + c->narrow_at);
+}
+
 static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *err)
 {
     struct convolution *c = kernel->state;
+    const void *src = io->src[0];
+    if (c->factors != dnnl_f32) {
+        uint16_t *rounded = kernel->mode == RT_MODE_FROZEN ? narrow_scratch(kernel, io) : io->workspace;
+        rt_narrow_bf16(&c->src_rows, kernel->source_norms[0], io->src[0], rounded);
+        src = rounded;
+    }
     /* The sum post-operation adds to what dst holds. The plan lets dst take the residual's place where it can. */
     if (kernel->node->source_count == 2 && io->src[1] != io->dst)
         memcpy(io->dst, io->src[1], rt_kernel_elements(kernel) * sizeof(float));
-    rt_primitive_point(&c->forward, DNNL_ARG_SRC, io->src[0]);
+    rt_primitive_point(&c->forward, DNNL_ARG_SRC, src);
     rt_primitive_point(&c->forward, DNNL_ARG_DST, io->dst);
     return rt_primitive_run(kernel, &c->forward, io->scratch, err);
 }
@@ -230,14 +220,20 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
 static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *err)
 {
     struct convolution *c = kernel->state;
+    const void *src = io->src[0], *diff_dst = io->diff_dst[0];
+    if (c->factors != dnnl_f32) {
+        src = io->workspace;
+        rt_narrow_bf16(&c->dst_rows, NULL, io->diff_dst[0], narrow_scratch(kernel, io));
+        diff_dst = narrow_scratch(kernel, io);
+    }
     if (io->diff_src[0]) {
-        rt_primitive_point(&c->backward_data, DNNL_ARG_DIFF_DST, io->diff_dst[0]);
+        rt_primitive_point(&c->backward_data, DNNL_ARG_DIFF_DST, diff_dst);
         rt_primitive_point(&c->backward_data, DNNL_ARG_DIFF_SRC, io->diff_src[0]);
         RT_TRY(rt_primitive_run(kernel, &c->backward_data, io->scratch, err));
     }
     float *gradient = rt_parameter_gradients(kernel->parameters, kernel->node->weight);
-    rt_primitive_point(&c->backward_weights, DNNL_ARG_SRC, io->src[0]);
-    rt_primitive_point(&c->backward_weights, DNNL_ARG_DIFF_DST, io->diff_dst[0]);
+    rt_primitive_point(&c->backward_weights, DNNL_ARG_SRC, src);
+    rt_primitive_point(&c->backward_weights, DNNL_ARG_DIFF_DST, diff_dst);
     rt_primitive_point(&c->backward_weights, DNNL_ARG_DIFF_WEIGHTS, c->packed_gradient ? c->packed_gradient : gradient);
     if (kernel->node->bias >= 0)
         rt_primitive_point(&c->backward_weights, DNNL_ARG_DIFF_BIAS,
@@ -246,6 +242,34 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
     if (c->packed_gradient)
         RT_TRY(rt_onednn_reorder_run(kernel, &c->unpack_gradient, c->packed_gradient, gradient, err));
     return RT_OK;
+}
+
+/* bf16: layers with groups are bound by memory, and stay fp32. */
+static bool can_bf16(const rt_kernel *kernel)
+{
+    return kernel->precision != RT_PRECISION_FP32 && kernel->node->window.groups == 1;
+}
+
+/* Where bf16 is faster than what fp32 would get, as `retort bench --kernels --precision auto` has it on a CPU with
+ * AVX512-BF16. A direct convolution must multiply each value that is rounded for it often enough. Winograd's algorithm
+ * saves more multiplications than bf16 does, except where its transforms are most of the work: few channels, which in
+ * training share norms with it, and weights that are transformed for each step. (Together they are no choice: the
+ * transforms amplify bf16's rounding tenfold.) */
+static bool bf16_is_faster(const rt_kernel *kernel)
+{
+    const rt_window *w = &kernel->node->window;
+    const size_t weights = rt_kernel_source(kernel, 0).channels * w->channels;
+    rt_kernel fp32 = *kernel;
+    fp32.precision = RT_PRECISION_FP32;
+    const rt_kernel_class *otherwise = rt_kernel_choose(&fp32);
+    if (otherwise == &rt_kernel_winograd)
+        return kernel->mode == RT_MODE_FROZEN ? weights <= 16 * 16 : weights >= 256 * 512;
+    return otherwise == &rt_kernel_convolution && w->kernel * w->kernel * w->channels >= 32 * w->stride * w->stride;
+}
+
+static bool fits_bf16(const rt_kernel *kernel)
+{
+    return can_bf16(kernel) && (kernel->precision == RT_PRECISION_BF16 || bf16_is_faster(kernel));
 }
 
 static void done(rt_kernel *kernel)
@@ -257,7 +281,8 @@ static void done(rt_kernel *kernel)
                                   &c->pack_forward, &c->pack_backward, &c->unpack_gradient};
     for (size_t i = 0; i < sizeof primitives / sizeof *primitives; ++i)
         rt_primitive_done(primitives[i]);
-    dnnl_memory_desc_t *layouts[] = {&c->src, &c->dst, &c->plain, &c->any, &c->bias};
+    dnnl_memory_desc_t *layouts[] = {&c->src,  &c->dst,         &c->plain,       &c->any,
+                                     &c->bias, &c->src_factors, &c->dst_factors, &c->weight_factors};
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; ++i)
         rt_onednn_layout_done(layouts[i]);
     free(c->forward_weights);
@@ -272,6 +297,17 @@ static void done(rt_kernel *kernel)
 const rt_kernel_class rt_kernel_convolution = {
     .name = "oneDNN direct",
     .plan = plan,
+    .prepare = prepare,
+    .forward = forward,
+    .backward = backward,
+    .done = done,
+};
+
+const rt_kernel_class rt_kernel_convolution_bf16 = {
+    .name = "oneDNN bf16",
+    .fits = fits_bf16,
+    .can = can_bf16,
+    .plan = plan_bf16,
     .prepare = prepare,
     .forward = forward,
     .backward = backward,

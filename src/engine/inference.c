@@ -43,6 +43,12 @@ size_t rt_inference_micro_batch(const rt_graph *graph)
 rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t micro_batch,
                            rt_inference **inference, rt_error *err)
 {
+    return rt_inference_new_in(NULL, engine, graph, parameters, micro_batch, inference, err);
+}
+
+rt_status rt_inference_new_in(const rt_arithmetic *arithmetic, rt_engine *engine, const rt_graph *graph,
+                              rt_parameters *parameters, size_t micro_batch, rt_inference **inference, rt_error *err)
+{
     rt_inference *made = calloc(1, sizeof *made);
     if (!made)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a frozen network");
@@ -56,7 +62,7 @@ rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_paramete
         made->in_order[i] = (uint32_t)i;
     rt_status status =
         made->gathered && made->in_order
-            ? rt_plan_new(engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->plan, err)
+            ? rt_plan_new_in(arithmetic, engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->plan, err)
             : rt_fail(err, RT_ERROR_MEMORY, "no memory for a micro-batch of %zu images", made->micro_batch);
     if (status != RT_OK) {
         rt_inference_free(made);

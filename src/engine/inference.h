@@ -16,6 +16,9 @@ typedef struct rt_inference rt_inference;
  * takes rt_inference_micro_batch(). */
 rt_status rt_inference_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t micro_batch,
                            rt_inference **inference, rt_error *err);
+/* The same in other numbers than fp32. */
+rt_status rt_inference_new_in(const rt_arithmetic *arithmetic, rt_engine *engine, const rt_graph *graph,
+                              rt_parameters *parameters, size_t micro_batch, rt_inference **inference, rt_error *err);
 void rt_inference_free(rt_inference *inference); /* accepts NULL */
 
 /* logits [count, classes] = network(images [count, height, width, channels]). */

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/precision.h"
 #include "engine/norm_link.h"
 #include "graph/graph.h"
 #include "graph/parameters.h"
@@ -45,6 +46,7 @@ typedef struct rt_kernel {
     int number; /* of the node */
     size_t batch;
     rt_mode mode;
+    rt_precision precision;    /* the plan's wish */
     bool wants_diff_src;       /* false when nothing before the node is trained */
     rt_parameters *parameters; /* gradients are overwritten by backward; running statistics updated by forward */
     void *state;               /* the kernel's own */
@@ -59,6 +61,7 @@ typedef struct rt_kernel {
     bool gives_moments;            /* sums the moments of its output */
     rt_norm_link *norm;            /* a batch norm's own link */
     const char *implementation[3]; /* forward, backward data, backward weights; NULL where there is none */
+    rt_precision multiplies_in;    /* FP32 unless the class says otherwise */
     int weight_packs;              /* changes of weight layout after each update */
     int reorders;                  /* changes of activation layout inside a step */
 
@@ -83,13 +86,13 @@ const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel);
 
 /* The most classes that a kind of node has, and all those that could compute a node, chosen or not, in the row's order.
  * `classes` has room for the most; returns how many there are. */
-enum { RT_KERNEL_CLASSES_A_KIND = 4 };
+enum { RT_KERNEL_CLASSES_A_KIND = 5 };
 size_t rt_kernel_candidates(const rt_kernel *kernel, const rt_kernel_class **classes);
 
-extern const rt_kernel_class rt_kernel_winograd, rt_kernel_depthwise, rt_kernel_convolution, rt_kernel_batch_norm,
-    rt_kernel_relu, rt_kernel_add, rt_kernel_pool, rt_kernel_global_average_pool, rt_kernel_linear,
-    rt_kernel_linear_frozen, rt_kernel_flatten, rt_kernel_concat, rt_kernel_channel_slice, rt_kernel_channel_shuffle,
-    rt_kernel_subsample, rt_kernel_dropout;
+extern const rt_kernel_class rt_kernel_convolution_bf16, rt_kernel_winograd, rt_kernel_depthwise, rt_kernel_convolution,
+    rt_kernel_batch_norm, rt_kernel_relu, rt_kernel_add, rt_kernel_pool, rt_kernel_global_average_pool,
+    rt_kernel_linear, rt_kernel_linear_frozen, rt_kernel_flatten, rt_kernel_concat, rt_kernel_channel_slice,
+    rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout;
 
 /* The shape of source `s`. */
 rt_extent rt_kernel_source(const rt_kernel *kernel, size_t s);

@@ -136,21 +136,33 @@ void rt_primitive_done(rt_primitive *primitive)
     *primitive = (rt_primitive){0};
 }
 
-rt_status rt_onednn_layout(rt_kernel *kernel, int dimensions, const dnnl_dim_t *sizes, dnnl_format_tag_t tag,
-                           dnnl_memory_desc_t *layout, rt_error *err)
+rt_status rt_onednn_layout_of(rt_kernel *kernel, dnnl_data_type_t type, int dimensions, const dnnl_dim_t *sizes,
+                              dnnl_format_tag_t tag, dnnl_memory_desc_t *layout, rt_error *err)
 {
     dnnl_dims_t padded = {0}; /* the API declares the array with its largest size */
     for (int i = 0; i < dimensions; ++i)
         padded[i] = sizes[i];
-    return rt_onednn_check(kernel, dnnl_memory_desc_create_with_tag(layout, dimensions, padded, dnnl_f32, tag),
+    return rt_onednn_check(kernel, dnnl_memory_desc_create_with_tag(layout, dimensions, padded, type, tag),
                            "describe its tensors", err);
+}
+
+rt_status rt_onednn_layout(rt_kernel *kernel, int dimensions, const dnnl_dim_t *sizes, dnnl_format_tag_t tag,
+                           dnnl_memory_desc_t *layout, rt_error *err)
+{
+    return rt_onednn_layout_of(kernel, dnnl_f32, dimensions, sizes, tag, layout, err);
+}
+
+rt_status rt_onednn_activation_of(rt_kernel *kernel, dnnl_data_type_t type, rt_extent extent,
+                                  dnnl_memory_desc_t *layout, rt_error *err)
+{
+    const dnnl_dim_t sizes[4] = {(dnnl_dim_t)kernel->batch, (dnnl_dim_t)extent.channels, (dnnl_dim_t)extent.height,
+                                 (dnnl_dim_t)extent.width};
+    return rt_onednn_layout_of(kernel, type, 4, sizes, dnnl_nhwc, layout, err);
 }
 
 rt_status rt_onednn_activation(rt_kernel *kernel, rt_extent extent, dnnl_memory_desc_t *layout, rt_error *err)
 {
-    const dnnl_dim_t sizes[4] = {(dnnl_dim_t)kernel->batch, (dnnl_dim_t)extent.channels, (dnnl_dim_t)extent.height,
-                                 (dnnl_dim_t)extent.width};
-    return rt_onednn_layout(kernel, 4, sizes, dnnl_nhwc, layout, err);
+    return rt_onednn_activation_of(kernel, dnnl_f32, extent, layout, err);
 }
 
 void rt_onednn_layout_done(dnnl_memory_desc_t *layout)

@@ -38,10 +38,14 @@ void rt_primitive_point(rt_primitive *primitive, int argument, const void *data)
 rt_status rt_primitive_run(rt_kernel *kernel, rt_primitive *primitive, void *scratch, rt_error *err);
 void rt_primitive_done(rt_primitive *primitive);
 
-/* A layout that the caller destroys: [batch, extent] of float32 in channels-last order. */
+/* A layout that the caller destroys: [batch, extent] in channels-last order, of float32 or of another type. */
 rt_status rt_onednn_activation(rt_kernel *kernel, rt_extent extent, dnnl_memory_desc_t *layout, rt_error *err);
+rt_status rt_onednn_activation_of(rt_kernel *kernel, dnnl_data_type_t type, rt_extent extent,
+                                  dnnl_memory_desc_t *layout, rt_error *err);
 rt_status rt_onednn_layout(rt_kernel *kernel, int dimensions, const dnnl_dim_t *sizes, dnnl_format_tag_t tag,
                            dnnl_memory_desc_t *layout, rt_error *err);
+rt_status rt_onednn_layout_of(rt_kernel *kernel, dnnl_data_type_t type, int dimensions, const dnnl_dim_t *sizes,
+                              dnnl_format_tag_t tag, dnnl_memory_desc_t *layout, rt_error *err);
 void rt_onednn_layout_done(dnnl_memory_desc_t *layout);
 
 /* Primitive attributes with the scratchpad handed in by us, so that a step allocates nothing. */

@@ -1,5 +1,6 @@
 #include "engine/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ static rt_status plan_kernels(rt_plan *plan, rt_error *err)
             .number = (int)i,
             .batch = plan->batch,
             .mode = plan->mode,
+            .precision = plan->precision,
             .wants_diff_src = node->source_count > 0 && plan->nodes[node->sources[0]].active,
             .parameters = plan->parameters,
         };
@@ -86,6 +88,12 @@ static rt_status gather_contributions(rt_plan *plan, rt_error *err)
 rt_status rt_plan_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t batch, rt_mode mode,
                       rt_plan **plan, rt_error *err)
 {
+    return rt_plan_new_in(NULL, engine, graph, parameters, batch, mode, plan, err);
+}
+
+rt_status rt_plan_new_in(const rt_arithmetic *arithmetic, rt_engine *engine, const rt_graph *graph,
+                         rt_parameters *parameters, size_t batch, rt_mode mode, rt_plan **plan, rt_error *err)
+{
     rt_plan *made = calloc(1, sizeof *made);
     if (!made)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a plan");
@@ -93,6 +101,7 @@ rt_status rt_plan_new(rt_engine *engine, const rt_graph *graph, rt_parameters *p
     made->parameters = parameters;
     made->batch = batch;
     made->mode = mode;
+    made->precision = rt_precision_resolve(arithmetic ? arithmetic->precision : RT_PRECISION_FP32);
     made->graph = mode == RT_MODE_FROZEN ? rt_graph_for_inference(graph) : rt_graph_for_training(graph);
     rt_status status = RT_OK;
     if (made->graph) {
@@ -287,6 +296,24 @@ int rt_plan_reference_kernels(const rt_plan *plan)
             count += implementation && strncmp(implementation, "ref", 3) == 0;
         }
     return count;
+}
+
+void rt_plan_precision(const rt_plan *plan, char words[RT_PLAN_PRECISION_WORDS])
+{
+    size_t convolutions = 0, narrow = 0;
+    rt_precision precision = RT_PRECISION_FP32;
+    for (size_t i = 0; i < plan->graph->node_count; ++i) {
+        convolutions += plan->graph->nodes[i].kind == RT_NODE_CONVOLUTION;
+        if (plan->kernels[i].multiplies_in == RT_PRECISION_FP32)
+            continue;
+        precision = plan->kernels[i].multiplies_in;
+        ++narrow;
+    }
+    if (narrow == 0)
+        snprintf(words, RT_PLAN_PRECISION_WORDS, "%s", rt_precision_names[RT_PRECISION_FP32]);
+    else
+        snprintf(words, RT_PLAN_PRECISION_WORDS, "%s in %zu of %zu convolutions", rt_precision_names[precision], narrow,
+                 convolutions);
 }
 
 double rt_plan_flops(const rt_plan *plan)

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "engine/arithmetic.h"
 #include "engine/engine.h"
 #include "engine/kernel.h"
 #include "engine/trace.h"
@@ -20,6 +21,10 @@ typedef struct rt_plan rt_plan;
 /* `graph` is the model's own graph: the plan fuses a copy. `parameters` are borrowed and must belong to that graph. */
 rt_status rt_plan_new(rt_engine *engine, const rt_graph *graph, rt_parameters *parameters, size_t batch, rt_mode mode,
                       rt_plan **plan, rt_error *err);
+/* The same in other numbers than fp32. A precision that the CPU would have to emulate is not refused here, so that
+ * tests can have it. */
+rt_status rt_plan_new_in(const rt_arithmetic *arithmetic, rt_engine *engine, const rt_graph *graph,
+                         rt_parameters *parameters, size_t batch, rt_mode mode, rt_plan **plan, rt_error *err);
 void rt_plan_free(rt_plan *plan); /* accepts NULL */
 
 /* Runs the network on `images` [batch, height, width, channels], which must stay until backward has run. Prepares
@@ -44,6 +49,10 @@ const rt_kernel *rt_plan_kernel(const rt_plan *plan, size_t i);
 int rt_plan_reorders(const rt_plan *plan);          /* of activations or their gradients, inside a step */
 int rt_plan_weight_packs(const rt_plan *plan);      /* layout changes of weights, once after each update */
 int rt_plan_reference_kernels(const rt_plan *plan); /* kernels that fell to oneDNN's slow reference code */
+
+/* "fp32", or "bf16 in 7 of 21 convolutions": what the plan multiplies in. */
+enum { RT_PLAN_PRECISION_WORDS = 64 };
+void rt_plan_precision(const rt_plan *plan, char words[RT_PLAN_PRECISION_WORDS]);
 
 /* Floating-point operations of one forward and, of a plan that is trained, one backward: 2 for each multiply-accumulate
  * of convolutions and linear layers as they are defined, whatever algorithm runs. A layer's backward counts once for

@@ -28,7 +28,8 @@ struct rt_plan {
     uint64_t version; /* of the parameters that the kernels' weights were prepared from */
     size_t batch;
     rt_mode mode;
-    rt_kernel *kernels; /* [graph->node_count] */
+    rt_precision precision; /* resolved */
+    rt_kernel *kernels;     /* [graph->node_count] */
     rt_kernel_io *io;
     rt_plan_node *nodes;
     float *output_gradient;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/precision.h"
 #include "models/models.h"
 #include "optim/optim.h"
 #include "retort/dataset.h"
@@ -87,6 +88,7 @@ typedef struct rt_schedule_recipe {
 
 typedef struct rt_train_recipe {
     int64_t epochs, batch;
+    int precision; /* an rt_precision */
     rt_optimizer_recipe optimizer;
     rt_schedule_recipe schedule;
     double clip_norm, clip_value; /* 0 for off; norm is over all gradients together, value is element-wise */
@@ -109,6 +111,7 @@ typedef struct rt_network_recipe {
     void *settings;      /* the family's options */
     const char *weights; /* file, or NULL */
     rt_mark weights_mark;
+    int precision;      /* an rt_precision: of a teacher that is asked, frozen */
     const char *memo;   /* a teacher's: "auto", "off" or a file whose name ends in .memo */
     int memo_precision; /* an rt_memo_precision */
     bool train_present; /* a teacher that is trained first */

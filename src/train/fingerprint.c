@@ -5,12 +5,19 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "engine/arithmetic.h"
+
 rt_status rt_fingerprint(const rt_recipe *recipe, char text[RT_FINGERPRINT_CAPACITY], rt_error *err)
 {
     char *resolved = rt_recipe_resolve(recipe);
     if (!resolved)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory to resolve the recipe");
-    XXH128_hash_t hash = XXH3_128bits(resolved, strlen(resolved));
+    /* `auto` is another arithmetic on another CPU, where a run must not go on. */
+    const int asked[] = {recipe->train.precision, recipe->teacher.precision, recipe->teacher.train.precision};
+    XXH64_hash_t arithmetic = 0;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; ++i)
+        arithmetic = arithmetic * RT_PRECISIONS + (XXH64_hash_t)rt_precision_resolve((rt_precision)asked[i]);
+    XXH128_hash_t hash = XXH3_128bits_withSeed(resolved, strlen(resolved), arithmetic);
     free(resolved);
     snprintf(text, RT_FINGERPRINT_CAPACITY, "%016" PRIx64 "%016" PRIx64, (uint64_t)hash.high64, (uint64_t)hash.low64);
     return RT_OK;

@@ -46,6 +46,7 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
                             rt_error *err)
 {
     const rt_network_recipe *teacher = &recipe->teacher;
+    const rt_arithmetic arithmetic = {(rt_precision)teacher->precision};
     rt_memo_key *key = calloc(1, sizeof *key);
     bool independent;
     rt_status status = key ? rt_run_data_open(recipe, &a->data, err) : rt_fail(err, RT_ERROR_MEMORY, "no memory");
@@ -53,7 +54,10 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
     if (status == RT_OK)
         status = rt_network_open(teacher->model, teacher->settings, weights, &input, &a->teacher, err);
     if (status == RT_OK)
-        status = rt_inference_new(engine, a->teacher->graph, a->teacher->parameters, 0, &a->inference, err);
+        status = rt_precision_check(arithmetic.precision, "teacher.precision", err);
+    if (status == RT_OK)
+        status =
+            rt_inference_new_in(&arithmetic, engine, a->teacher->graph, a->teacher->parameters, 0, &a->inference, err);
     if (status == RT_OK) /* the file says in which precision */
         status = rt_memo_key_make(a->teacher, a->inference, &a->data, a->key->precision, key, &independent, err);
     if (status == RT_OK)

@@ -24,6 +24,7 @@ const char *rt_memo_ingredient_name(rt_memo_ingredient ingredient)
         [RT_MEMO_AUGMENTATION] = "augmentation",
         [RT_MEMO_ENGINE] = "engine",
         [RT_MEMO_CPU] = "CPU",
+        [RT_MEMO_TEACHER_PRECISION] = "teacher precision",
         [RT_MEMO_THREADS] = "threads",
         [RT_MEMO_MICRO_BATCH] = "micro-batch",
         [RT_MEMO_BITS] = "computed bits",
@@ -87,6 +88,9 @@ static void describe_machine(const rt_inference *inference, uint64_t bits, rt_me
     rt_cpu_model(key->values[RT_MEMO_CPU], RT_MEMO_VALUE_CAPACITY);
     for (char *letter = key->values[RT_MEMO_CPU]; *letter; ++letter)
         *letter = *letter >= ' ' && *letter <= '~' ? *letter : '?'; /* it goes into JSON */
+    char precision[RT_PLAN_PRECISION_WORDS];
+    rt_plan_precision(rt_inference_plan(inference), precision);
+    snprintf(key->values[RT_MEMO_TEACHER_PRECISION], RT_MEMO_VALUE_CAPACITY, "%s", precision);
     snprintf(key->values[RT_MEMO_THREADS], RT_MEMO_VALUE_CAPACITY, "%d", rt_threads_count());
     snprintf(key->values[RT_MEMO_MICRO_BATCH], RT_MEMO_VALUE_CAPACITY, "%zu images", rt_inference_images(inference));
     snprintf(key->values[RT_MEMO_BITS], RT_MEMO_VALUE_CAPACITY, "%016" PRIx64, bits);

@@ -8,14 +8,15 @@
 
 /* In the order in which they are compared: what is first is the cause of what follows. */
 typedef enum rt_memo_ingredient {
-    RT_MEMO_MODEL,         /* "resnet56 width=1": variant and every option */
-    RT_MEMO_WEIGHTS,       /* XXH3-128 of parameters and running statistics */
-    RT_MEMO_IMAGES,        /* how many, their shape, and XXH3-128 of the pixels */
-    RT_MEMO_NORMALIZATION, /* mean/std of each channel, every digit */
-    RT_MEMO_AUGMENTATION,  /* what gives a variant its number */
-    RT_MEMO_ENGINE,        /* Retort, library, instruction set */
-    RT_MEMO_CPU,           /* libraries choose blocks by its caches */
-    RT_MEMO_THREADS,       /* and split work by their number */
+    RT_MEMO_MODEL,             /* "resnet56 width=1": variant and every option */
+    RT_MEMO_WEIGHTS,           /* XXH3-128 of parameters and running statistics */
+    RT_MEMO_IMAGES,            /* how many, their shape, and XXH3-128 of the pixels */
+    RT_MEMO_NORMALIZATION,     /* mean/std of each channel, every digit */
+    RT_MEMO_AUGMENTATION,      /* what gives a variant its number */
+    RT_MEMO_ENGINE,            /* Retort, library, instruction set */
+    RT_MEMO_CPU,               /* libraries choose blocks by its caches */
+    RT_MEMO_TEACHER_PRECISION, /* what its plan multiplies in: "fp32", "bf16 in 21 of 21 convolutions" */
+    RT_MEMO_THREADS,           /* and split work by their number */
     RT_MEMO_MICRO_BATCH,
     RT_MEMO_BITS, /* rt_place_probe's fingerprint: what all of the above make of the same noise, here and now */
     RT_MEMO_INGREDIENTS

@@ -27,23 +27,24 @@ static json_t *file_name(const char *name)
 }
 
 /* Null for who had no teacher. */
-static json_t *describe_teaching(const rt_teacher_counts *counts)
+static json_t *describe_teaching(const rt_training_result *t)
 {
+    const rt_teacher_counts *counts = &t->taught;
     if (counts->hits + counts->misses == 0)
         return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I}", "from_memo", (json_int_t)counts->hits, "computed",
-                     (json_int_t)counts->misses, "damaged", (json_int_t)counts->damaged, "kept",
-                     (json_int_t)counts->kept);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I}", "precision", t->teacher_precision, "from_memo",
+                     (json_int_t)counts->hits, "computed", (json_int_t)counts->misses, "damaged",
+                     (json_int_t)counts->damaged, "kept", (json_int_t)counts->kept);
 }
 
 static json_t *describe_training(const rt_training_result *t)
 {
-    return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f, s:o}", "epochs", (json_int_t)t->epochs,
-                     "best_epoch", (json_int_t)t->best_epoch, "best_top1", t->best_top1, "best_top5", t->best_top5,
-                     "last_top1", t->last_top1, "last_top5", t->last_top5, "last_cross_entropy",
-                     number(t->last_cross_entropy), "best_picked_on", t->picked_on_validation ? "validation" : "test",
-                     "train_images_per_s", t->images_per_s, "train_seconds", t->seconds, "teacher_logits",
-                     describe_teaching(&t->taught));
+    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f, s:o}", "precision", t->precision,
+                     "epochs", (json_int_t)t->epochs, "best_epoch", (json_int_t)t->best_epoch, "best_top1",
+                     t->best_top1, "best_top5", t->best_top5, "last_top1", t->last_top1, "last_top5", t->last_top5,
+                     "last_cross_entropy", number(t->last_cross_entropy), "best_picked_on",
+                     t->picked_on_validation ? "validation" : "test", "train_images_per_s", t->images_per_s,
+                     "train_seconds", t->seconds, "teacher_logits", describe_teaching(t));
 }
 
 static json_t *describe_machine(void)

@@ -8,6 +8,7 @@
 #include "losses/losses.h"
 #include "train/log.h"
 #include "train/outcome.h"
+#include "train/precisions.h"
 #include "train/pretrained.h"
 
 enum { TEACHER, ALONE, STUDENT };
@@ -198,6 +199,7 @@ static rt_status open_teacher(rt_pipeline *pipeline, const rt_network_recipe *te
 static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
 {
     const rt_recipe *recipe = pipeline->recipe;
+    RT_TRY(rt_recipe_check_precisions(recipe, err));
     RT_TRY(rt_fingerprint(recipe, pipeline->fingerprint, err));
     RT_TRY(rt_run_data_open(recipe, &pipeline->data, err));
     if (recipe->teacher.present)

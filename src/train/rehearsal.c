@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "base/median.h"
 #include "datasets/readers.h"
+#include "train/precisions.h"
 #include "train/pretrained.h"
 
 /* Data without files: the synthetic reader, with the recipe's own settings where it names that reader. */
@@ -52,7 +53,9 @@ static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_recip
         RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, &r->teacher, err));
         RT_TRY(rt_parameters_initialize(r->teacher->parameters, 1, err));
     }
-    RT_TRY(rt_teacher_open(engine, r->teacher, &r->data, NULL, &r->taught_by, err));
+    rt_network_recipe without_memo = *teacher;
+    without_memo.memo = "off";
+    RT_TRY(rt_teacher_open(engine, r->teacher, &r->data, &without_memo, &r->taught_by, err));
     r->teacher_inference = rt_teacher_inference(r->taught_by);
     return RT_OK;
 }
@@ -88,7 +91,9 @@ rt_status rt_rehearsal_open(rt_rehearsal *rehearsal, rt_engine *engine, const rt
 {
     *rehearsal = (rt_rehearsal){0};
     rt_engine_convolve_directly(engine, recipe->convolution == RT_CONVOLUTION_DIRECT);
-    rt_status status = open_all(rehearsal, engine, recipe, synthetic, err);
+    rt_status status = rt_recipe_check_precisions(recipe, err);
+    if (status == RT_OK)
+        status = open_all(rehearsal, engine, recipe, synthetic, err);
     if (status != RT_OK)
         rt_rehearsal_close(rehearsal);
     return status;

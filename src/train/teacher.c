@@ -65,7 +65,8 @@ static rt_status choose_memo(const rt_network *network, rt_inference *inference,
 static rt_status open_all(rt_teacher *teacher, rt_engine *engine, const rt_network *network, const rt_run_data *data,
                           const rt_network_recipe *recipe, rt_error *err)
 {
-    RT_TRY(rt_inference_new(engine, network->graph, network->parameters, 0, &teacher->inference, err));
+    const rt_arithmetic arithmetic = {recipe ? (rt_precision)recipe->precision : RT_PRECISION_FP32};
+    RT_TRY(rt_inference_new_in(&arithmetic, engine, network->graph, network->parameters, 0, &teacher->inference, err));
     teacher->classes = network->input.classes;
     teacher->missing = calloc(rt_inference_images(teacher->inference), sizeof *teacher->missing);
     if (!teacher->missing)
@@ -229,8 +230,10 @@ rt_status rt_teacher_check_memo(rt_engine *engine, const rt_network *network, co
     rt_inference *inference = NULL;
     rt_memo_choice choice = {0};
     rt_memo_key *key = calloc(1, sizeof *key);
-    rt_status status = key ? rt_inference_new(engine, network->graph, network->parameters, 0, &inference, err)
-                           : rt_fail(err, RT_ERROR_MEMORY, "no memory for a memo");
+    const rt_arithmetic arithmetic = {(rt_precision)recipe->precision};
+    rt_status status =
+        key ? rt_inference_new_in(&arithmetic, engine, network->graph, network->parameters, 0, &inference, err)
+            : rt_fail(err, RT_ERROR_MEMORY, "no memory for a memo");
     if (status == RT_OK)
         status = choose_memo(network, inference, data, recipe, key, &choice, err);
     if (status == RT_OK && choice.path)

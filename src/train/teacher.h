@@ -27,9 +27,9 @@ typedef struct rt_teacher_counts {
     uint64_t kept;    /* of these, written into the memo */
 } rt_teacher_counts;
 
-/* `network` stays the caller's, and must not change. `data` is what the batches will be of. `recipe` says which memo is
- * wanted; with NULL there is none, as measurements want it. A memo that the recipe names must work; one that it leaves
- * to us is done without where it cannot be had. */
+/* `network` stays the caller's, and must not change. `data` is what the batches will be of. `recipe` says which
+ * memo and which precision are wanted; NULL wants no memo and fp32. A memo that the recipe names must work; one that it
+ * leaves to us is done without where it cannot be had. */
 rt_status rt_teacher_open(rt_engine *engine, const rt_network *network, const rt_run_data *data,
                           const rt_network_recipe *recipe, rt_teacher **teacher, rt_error *err);
 void rt_teacher_close(rt_teacher *teacher); /* accepts NULL */

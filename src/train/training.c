@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cpu.h"
 #include "base/file.h"
@@ -222,6 +223,23 @@ static rt_status end_epoch(struct run *run, rt_error *err)
     return save_checkpoint(run, err);
 }
 
+/* What `auto` comes to depends on the CPU: the run's own record says it. */
+static rt_status tell_precision(struct run *run, rt_error *err)
+{
+    const rt_training *t = run->training;
+    const char *fp32 = rt_precision_names[RT_PRECISION_FP32];
+    char student[RT_PLAN_PRECISION_WORDS], teacher[RT_PLAN_PRECISION_WORDS], words[2 * RT_PLAN_PRECISION_WORDS + 32];
+    rt_plan_precision(run->step.plan, student);
+    snprintf(teacher, sizeof teacher, "%s", fp32);
+    if (t->teacher)
+        rt_plan_precision(rt_inference_plan(rt_teacher_inference(t->teacher)), teacher);
+    snprintf(words, sizeof words, "training %s%s%s", student, t->teacher ? ", teacher " : "",
+             t->teacher ? teacher : "");
+    if (strcmp(student, fp32) != 0 || strcmp(teacher, fp32) != 0)
+        rt_progress_say(&run->progress, "%-8s precision: %s", t->label, words);
+    return rt_log_event(run->log, "precision", words, err);
+}
+
 static rt_status run_all(struct run *run, rt_error *err)
 {
     while (run->state.epoch < run->training->recipe->epochs) {
@@ -266,6 +284,9 @@ static void summarise(const struct run *run, rt_training_result *result)
         .picked_on_validation = run->validation_loader != NULL,
         .taught = run->taught,
     };
+    rt_plan_precision(run->step.plan, result->precision);
+    if (t->teacher)
+        rt_plan_precision(rt_inference_plan(rt_teacher_inference(t->teacher)), result->teacher_precision);
 }
 
 rt_status rt_training_run(const rt_training *training, rt_training_result *result, rt_error *err)
@@ -279,7 +300,9 @@ rt_status rt_training_run(const rt_training *training, rt_training_result *resul
     if (status == RT_OK) {
         uint64_t total = (uint64_t)training->recipe->epochs * training->data->train_count;
         rt_progress_open(&run.progress, training->label, "images", total - run.images_at_start);
-        status = training->teacher ? learn_from_teacher(&run, err) : run_all(&run, err);
+        status = tell_precision(&run, err);
+        if (status == RT_OK)
+            status = training->teacher ? learn_from_teacher(&run, err) : run_all(&run, err);
         rt_progress_finish(&run.progress, "");
     }
     if (status == RT_OK) {

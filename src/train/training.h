@@ -21,6 +21,7 @@ typedef struct rt_training_result {
     double seconds;      /* of training, evaluation not counted */
     bool picked_on_validation;
     rt_teacher_counts taught; /* in this process; all 0 without a teacher */
+    char precision[RT_PLAN_PRECISION_WORDS], teacher_precision[RT_PLAN_PRECISION_WORDS]; /* "" without a teacher */
 } rt_training_result;
 
 typedef struct rt_training {

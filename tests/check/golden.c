@@ -176,6 +176,11 @@ bool golden_layer(const struct golden *golden, rt_graph *graph)
     return true;
 }
 
+static size_t sample_place(const struct golden_tensor *tensor, size_t i)
+{
+    return tensor->sample_count == tensor->count ? i : filling_word(tensor->name, i) % tensor->count;
+}
+
 struct golden_distance golden_distance(const struct golden_tensor *tensor, const float *values)
 {
     struct golden_distance distance = {0};
@@ -187,9 +192,7 @@ struct golden_distance golden_distance(const struct golden_tensor *tensor, const
         projection += filling_mix(signs, i) >> 31 ? -value : value;
     }
     for (size_t i = 0; i < tensor->sample_count; ++i) {
-        size_t at = tensor->sample_count == tensor->count ? i : filling_word(tensor->name, i) % tensor->count;
-        double value = (double)values[at];
-        double error = fabs(value - tensor->samples[i]);
+        double error = fabs((double)values[sample_place(tensor, i)] - tensor->samples[i]);
         distance.error = fmax(error, distance.error);
     }
     /* A NaN anywhere in the tensor is in the norm. */
@@ -200,4 +203,20 @@ struct golden_distance golden_distance(const struct golden_tensor *tensor, const
         distance.whole /= tensor->norm > tensor->scale ? tensor->norm : tensor->scale;
     }
     return distance;
+}
+
+void golden_angle_add(struct golden_angle *angle, const struct golden_tensor *tensor, const float *values)
+{
+    for (size_t i = 0; tensor->scale > 0.0 && i < tensor->sample_count; ++i) {
+        double found = (double)values[sample_place(tensor, i)] / tensor->scale;
+        double expected = tensor->samples[i] / tensor->scale;
+        angle->found += found * found;
+        angle->expected += expected * expected;
+        angle->both += found * expected;
+    }
+}
+
+double golden_angle_cosine(const struct golden_angle *angle)
+{
+    return angle->both / sqrt(angle->found * angle->expected);
 }

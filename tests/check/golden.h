@@ -65,4 +65,12 @@ bool golden_layer(const struct golden *golden, rt_graph *graph);
 
 struct golden_distance golden_distance(const struct golden_tensor *tensor, const float *values);
 
+/* How much two gradients point the same way: products over the samples of any number of tensors, each relative to its
+ * scale, so that all count alike. */
+struct golden_angle {
+    double found, expected, both;
+};
+void golden_angle_add(struct golden_angle *angle, const struct golden_tensor *tensor, const float *values);
+double golden_angle_cosine(const struct golden_angle *angle);
+
 #endif

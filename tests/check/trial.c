@@ -12,6 +12,7 @@
 #include "engine/plan_state.h"
 
 static rt_engine *engine;
+static rt_arithmetic arithmetic;
 
 const char *trial_mode_name(rt_mode mode)
 {
@@ -33,6 +34,37 @@ void trial_convolve_directly(bool directly)
     rt_engine_convolve_directly(engine, directly);
 }
 
+/* Whether a plan of one convolution can be made. */
+static bool library_can(void)
+{
+    rt_plan *plan = NULL;
+    rt_parameters *parameters = NULL;
+    rt_error err = {0};
+    rt_graph *graph = rt_graph_new();
+    const rt_window window = {.channels = 8, .kernel = 3, .stride = 1, .padding = 1};
+    int x = rt_graph_convolution(graph, "convolution", rt_graph_input(graph, 4, 4, 8), window);
+    rt_graph_output(graph, rt_graph_global_average_pool(graph, "end", x));
+    bool can = rt_graph_finish(graph, &err) == RT_OK && rt_parameters_new(graph, true, &parameters, &err) == RT_OK &&
+               rt_plan_new_in(&arithmetic, engine, graph, parameters, 2, RT_MODE_TRAIN, &plan, &err) == RT_OK;
+    rt_plan_free(plan);
+    rt_parameters_free(parameters);
+    rt_graph_free(graph);
+    return can;
+}
+
+void trial_demand(rt_precision precision)
+{
+    enum { SKIPPED = 77 };
+    const bool native = rt_precision_native(precision);
+    arithmetic.precision = precision;
+    if (!library_can()) {
+        print_message("skipped: neither this CPU (%s) nor oneDNN on it multiplies %s\n", rt_engine_isa(),
+                      rt_precision_names[precision]);
+        exit(SKIPPED);
+    }
+    print_message("%s is %s\n", rt_precision_names[precision], native ? "the CPU's own" : "emulated by oneDNN");
+}
+
 void trial_end(void)
 {
     rt_engine_free(engine);
@@ -49,7 +81,7 @@ void trial_open(struct trial *trial, const rt_graph *graph, size_t batch, rt_mod
     if (status == RT_OK && !parameters)
         filling_parameters(trial->parameters);
     if (status == RT_OK)
-        status = rt_plan_new(engine, graph, trial->parameters, batch, mode, &trial->plan, &err);
+        status = rt_plan_new_in(&arithmetic, engine, graph, trial->parameters, batch, mode, &trial->plan, &err);
     if (status != RT_OK)
         fail_msg("%s", err.message);
     trial->images = rt_aligned_zeros(batch * rt_extent_floats(graph->nodes[0].shape) * sizeof(float));

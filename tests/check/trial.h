@@ -23,6 +23,10 @@ void trial_end(void);
 /* Trials opened from now on do without Winograd's algorithm. */
 void trial_convolve_directly(bool directly);
 
+/* Trials opened from now on multiply in this precision, native or emulated by the library. Where it cannot even do
+ * that, the program ends as a skipped test does. */
+void trial_demand(rt_precision precision);
+
 /* `parameters` NULL makes new ones and fills them. */
 void trial_open(struct trial *trial, const rt_graph *graph, size_t batch, rt_mode mode, rt_parameters *parameters);
 void trial_close(struct trial *trial);

@@ -196,7 +196,7 @@ static void contest_lets_every_class_in_once(void **state)
             const rt_contest_shape shape = {{8, 6, 4}, {4, 3, 1, 1, 1, groups, false}, reads_images};
             rt_contest contest;
             rt_error err = {0};
-            must(rt_contest_run(engine, &shape, 2, 2, &contest, &err), &err);
+            must(rt_contest_run(engine, RT_PRECISION_FP32, &shape, 2, 2, &contest, &err), &err);
             assert_true(contest.count >= 1 && contest.count <= RT_KERNEL_CLASSES_A_KIND);
             const double once = 2.0 * (4.0 * 4 * 9 / (double)groups) * (8 * 6) * 2;
             assert_true(contest.flops[RT_CONTEST_FORWARD] == once && contest.flops[RT_CONTEST_FROZEN] == once);

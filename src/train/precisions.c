@@ -1,0 +1,14 @@
+#include "train/precisions.h"
+
+#include "engine/arithmetic.h"
+
+rt_status rt_recipe_check_precisions(const rt_recipe *recipe, rt_error *err)
+{
+    const rt_network_recipe *teacher = &recipe->teacher;
+    RT_TRY(rt_precision_check((rt_precision)recipe->train.precision, "train.precision", err));
+    if (teacher->present)
+        RT_TRY(rt_precision_check((rt_precision)teacher->precision, "teacher.precision", err));
+    if (teacher->present && teacher->train_present)
+        RT_TRY(rt_precision_check((rt_precision)teacher->train.precision, "teacher.train.precision", err));
+    return RT_OK;
+}
