@@ -82,7 +82,7 @@ expect_that "the weights stay fp32" grep -qa '"F32"' whole/last.safetensors
 # Stopped and resumed, it ends with the same bits; on another CPU it does not go on.
 "$retort" train run.yaml "${bf16[@]}" --out cut >gone 2>&1 &
 process=$!
-while kill -0 $process 2>gone && [ ! -f cut/results.csv ]; do
+while kill -0 $process 2>gone && [ ! -f cut/checkpoint.safetensors ]; do
     sleep 0.01
 done
 kill -KILL $process 2>gone
@@ -92,7 +92,7 @@ expect_exit 0 "$retort" train --resume cut
 expect_that "the same bits" cmp -s cut/last.safetensors whole/last.safetensors
 "$retort" train run.yaml train.precision=auto --out cut_auto >gone 2>&1 &
 process=$!
-while kill -0 $process 2>gone && [ ! -f cut_auto/results.csv ]; do
+while kill -0 $process 2>gone && [ ! -f cut_auto/checkpoint.safetensors ]; do
     sleep 0.01
 done
 kill -KILL $process 2>gone

@@ -49,7 +49,7 @@ expect_that "the loss is the weighted sum of its terms" awk -F, '
     NR > 1 && ($3 - 0.5 * $4 - $5) ^ 2 > 1e-14 { exit 1 }' run/results.csv
 expect_that "log.jsonl is JSON" is_json json-lines run/log.jsonl
 events=$("$inspect" json-lines run/log.jsonl | sed -n 's/^[0-9]*\.event //p' | tr '\n' ' ')
-expect_that "the events: $events" test "$events" = "started epoch epoch epoch finished "
+expect_that "the events: $events" test "$events" = "started precision epoch epoch epoch finished "
 expect_that "the terms in the log" grep -qF '"terms":[{"name":"cross_entropy","weight":0.5,"value":' run/log.jsonl
 expect_that "result.json is JSON" is_json json run/result.json
 for path in parameters macs file_bytes latency_ms top1 top5 training.best_epoch training.best_top1 training.last_top1 \
