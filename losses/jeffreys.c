@@ -46,7 +46,7 @@ const rt_loss rt_loss_jeffreys = {
     .abi = RT_LOSS_ABI,
     .name = "jeffreys",
     .summary = "forward and reverse Kullback-Leibler divergence together",
-    .formula = "2 (1 - beta) * sum_k p_k (log p_k - log q_k) + 2 beta * sum_k q_k (log q_k - log p_k),\n"
+    .formula = "2 (1 - beta) * sum_k p_k (log p_k - log q_k) + 2 beta * sum_k q_k (log q_k - log p_k), "
                "p = softmax(teacher / temperature), q = softmax(student / temperature); with mean: half of it;\n"
                "mean over the batch",
     .reference =

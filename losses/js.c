@@ -50,7 +50,7 @@ const rt_loss rt_loss_js = {
     .abi = RT_LOSS_ABI,
     .name = "js",
     .summary = "Jensen-Shannon divergence, with the teacher's share in the mixture",
-    .formula = "beta * sum_k p_k (log p_k - log m_k) + (1 - beta) * sum_k q_k (log q_k - log m_k),\n"
+    .formula = "beta * sum_k p_k (log p_k - log m_k) + (1 - beta) * sum_k q_k (log q_k - log m_k), "
                "m = beta p + (1 - beta) q, p = softmax(teacher / temperature), q = softmax(student / temperature);\n"
                "with continuous: divided by beta (1 - beta); mean over the batch",
     .reference =

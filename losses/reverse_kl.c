@@ -32,7 +32,7 @@ const rt_loss rt_loss_reverse_kl = {
     .abi = RT_LOSS_ABI,
     .name = "reverse_kl",
     .summary = "Kullback-Leibler divergence of the teacher from the student",
-    .formula = "temperature^2 * sum_k q_k (log q_k - log p_k), p = softmax(teacher / temperature),\n"
+    .formula = "temperature^2 * sum_k q_k (log q_k - log p_k), p = softmax(teacher / temperature), "
                "q = softmax(student / temperature); mean over the batch",
     .reference = "Kullback, Leibler: On Information and Sufficiency, Annals of Mathematical Statistics, 1951",
     .ports = rt_divergence_ports,

@@ -44,7 +44,7 @@ const rt_loss rt_loss_skew_kl = {
     .abi = RT_LOSS_ABI,
     .name = "skew_kl",
     .summary = "Kullback-Leibler divergence from the teacher to a mixture of both",
-    .formula = "sum_k p_k (log p_k - log m_k), m = alpha p + (1 - alpha) q, p = softmax(teacher / temperature),\n"
+    .formula = "sum_k p_k (log p_k - log m_k), m = alpha p + (1 - alpha) q, p = softmax(teacher / temperature), "
                "q = softmax(student / temperature); mean over the batch",
     .reference =
         "Ko, Kim, Chen, Yun: DistiLLM: Towards Streamlined Distillation for Large Language Models, ICML 2024,\n"

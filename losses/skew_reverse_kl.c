@@ -46,7 +46,7 @@ const rt_loss rt_loss_skew_reverse_kl = {
     .abi = RT_LOSS_ABI,
     .name = "skew_reverse_kl",
     .summary = "Kullback-Leibler divergence from the student to a mixture of both",
-    .formula = "sum_k q_k (log q_k - log m_k), m = (1 - alpha) p + alpha q, p = softmax(teacher / temperature),\n"
+    .formula = "sum_k q_k (log q_k - log m_k), m = (1 - alpha) p + alpha q, p = softmax(teacher / temperature), "
                "q = softmax(student / temperature); mean over the batch",
     .reference =
         "Ko, Kim, Chen, Yun: DistiLLM: Towards Streamlined Distillation for Large Language Models, ICML 2024,\n"

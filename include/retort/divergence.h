@@ -122,6 +122,30 @@ RT_WIDE_INLINE void rt_divergence_close(const rt_divergence_row *row, double val
         gradient[k] += (float)(factor * (slopes[k] - q[k] * sum));
 }
 
+/* log sum_k e^x_k over exponents x [count], count >= 1, of any size; shares [count] are e^x_k over that sum,
+ * softmax(x). The two must not overlap. The largest is found by lanes, as in rt_sum(). */
+RT_WIDE_INLINE double rt_log_sum_exp(const double *__restrict exponents, size_t count, double *__restrict shares)
+{
+    double lanes[RT_LANES];
+    for (size_t j = 0; j < RT_LANES; ++j)
+        lanes[j] = -(double)INFINITY;
+    size_t k = 0;
+    for (; k + RT_LANES <= count; k += RT_LANES)
+        for (size_t j = 0; j < RT_LANES; ++j)
+            lanes[j] = exponents[k + j] > lanes[j] ? exponents[k + j] : lanes[j];
+    for (; k < count; ++k)
+        lanes[0] = exponents[k] > lanes[0] ? exponents[k] : lanes[0];
+    double largest = lanes[0];
+    for (size_t j = 1; j < RT_LANES; ++j)
+        largest = lanes[j] > largest ? lanes[j] : largest;
+    for (k = 0; k < count; ++k)
+        shares[k] = rt_exp(exponents[k] - largest);
+    double sum = rt_sum(shares, count), share = 1.0 / sum;
+    for (k = 0; k < count; ++k)
+        shares[k] *= share;
+    return largest + log(sum);
+}
+
 /* log(e^a + e^b); *share is e^b's in the sum, exact however small. Either may be -INFINITY, but not both. */
 RT_WIDE_INLINE double rt_log_mixture(double a, double b, double *share)
 {

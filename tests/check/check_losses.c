@@ -40,6 +40,16 @@ static const struct variant {
     {"skew_reverse_kl", "alpha=0.9"},
     {"jeffreys", "beta=0.9"},
     {"jeffreys", "mean=true"},
+    {"renyi", "alpha=-1"},
+    {"renyi", "alpha=0"},
+    {"renyi", "alpha=1"},
+    {"renyi", "alpha=3"},
+    {"hellinger", "half=true"},
+    {"chi_square", "form=neyman"},
+    {"cauchy_schwarz", "half=true"},
+    {"holder", "form=pseudo"},
+    {"holder", "gamma=0.5"},
+    {"log_variance", "under=uniform"},
 };
 
 /* One evaluation: what goes in, and what comes out. */
@@ -49,6 +59,7 @@ struct trial {
     size_t setting_count;
     size_t samples, classes;
     float student[MAX_LOGITS], teacher[MAX_LOGITS];
+    float second[MAX_LOGITS]; /* of another teacher, for losses that read several */
     int64_t labels[MAX_SAMPLES];
     double weight;
     double value;
@@ -61,14 +72,19 @@ static rt_status evaluate(struct trial *trial, bool wants_gradient, rt_error *er
     assert_true(trial->loss->state_size <= sizeof settings);
     RT_TRY(rt_settings_parse("loss", trial->loss->params, trial->settings, trial->setting_count, settings, err));
     const rt_shape logits = {2, {trial->samples, trial->classes}};
+    float teachers[2 * MAX_LOGITS];
+    size_t count = trial->samples * trial->classes;
+    memcpy(teachers, trial->teacher, count * sizeof(float));
+    memcpy(teachers + count, trial->second, count * sizeof(float));
     const rt_loss_array arrays[] = {
         {"student.logits",
          {.shape = logits, .values = trial->student, .gradient = wants_gradient ? trial->gradient : NULL}},
         {"teacher.logits", {.shape = logits, .values = trial->teacher}},
+        {"teachers.logits", {.shape = {3, {2, trial->samples, trial->classes}}, .values = teachers}},
         {"labels", {.shape = {1, {trial->samples}}, .indices = trial->labels}},
     };
     rt_loss_term term;
-    RT_TRY(rt_loss_term_open(&term, trial->loss, settings, trial->weight, NULL, arrays, 3, err));
+    RT_TRY(rt_loss_term_open(&term, trial->loss, settings, trial->weight, NULL, arrays, 4, err));
     rt_status status = rt_loss_term_run(&term, 0, &trial->value, err);
     rt_loss_term_close(&term);
     return status;
@@ -132,6 +148,7 @@ static struct trial new_trial(const rt_loss *loss, const char *const *setting, s
     for (uint32_t i = 0; i < samples * classes; ++i) {
         trial.student[i] = pseudo(1, i);
         trial.teacher[i] = pseudo(2, i);
+        trial.second[i] = pseudo(4, i);
     }
     for (size_t n = 0; n < samples; ++n)
         trial.labels[n] = (int64_t)((7 * n + 1) % classes);

@@ -3,8 +3,9 @@
 
 Run with Debian's python3-torch: python3 tests/golden/make_loss_golden.py [FAMILY ...]
 Each file losses/FAMILY.py writes some losses down once more, from their definitions: functions of (student, teacher, labels,
-**settings) named as in a recipe, and CASES, a list of (function, settings). Logits and labels come from a formula that the
-test repeats (pseudo() below), so only results are stored: the loss, and the gradient's size and a few of its elements.
+**settings) named as in a recipe, and CASES, a list of (function, settings). A function with an attribute `teachers` gets that
+many in place of one. Logits and labels come from a formula that the test repeats (pseudo() below), so only results are stored:
+the loss, and the gradient's size and a few of its elements.
 """
 
 import importlib
@@ -33,6 +34,8 @@ def numbers(stream, samples, classes):
 def entry(loss, settings, samples, classes):
     student = numbers(1, samples, classes).requires_grad_()
     teacher = numbers(2, samples, classes)
+    if hasattr(loss, "teachers"):
+        teacher = torch.stack([teacher, numbers(4, samples, classes)][: loss.teachers])
     labels = torch.tensor([(7 * n + 1) % classes for n in range(samples)])
     value = loss(student, teacher, labels, **settings)
     value.backward()

@@ -1,0 +1,256 @@
+/* What losses have to do with each other: one is a special case, a limit, a sum or a mirror image of others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "losses/losses.h"
+#include "recipe/recipe.h"
+#include "train/term.h"
+
+enum { SAMPLES = 5, CLASSES = 10, LOGITS = SAMPLES * CLASSES, MOST_SETTINGS = 4, MOST_STATE = 4096 };
+
+/* A loss, as `retort loss NAME --set ... --set ...` names it. */
+struct asked {
+    const char *name, *settings[MOST_SETTINGS];
+};
+
+/* Settings that make kl and reverse_kl what the others are by default. */
+#define KL                                                                                                             \
+    {                                                                                                                  \
+        "kl",                                                                                                          \
+        {                                                                                                              \
+            "temperature=1"                                                                                            \
+        }                                                                                                              \
+    }
+#define REVERSE_KL                                                                                                     \
+    {                                                                                                                  \
+        "reverse_kl",                                                                                                  \
+        {                                                                                                              \
+            NULL                                                                                                       \
+        }                                                                                                              \
+    }
+
+struct answer {
+    double value;
+    float gradient[LOGITS];
+};
+
+static float student[LOGITS], teacher[LOGITS];
+
+static int fill(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < LOGITS; ++i) {
+        student[i] = 4.0f * (float)((i + 1) * 2654435761u >> 20) / 4096.0f - 2.0f;
+        teacher[i] = 4.0f * (float)((i + 1) * 2246822519u >> 20) / 4096.0f - 2.0f;
+    }
+    return 0;
+}
+
+static struct answer ask_about(struct asked asked, const float *of_student, const float *of_teacher)
+{
+    struct answer answer = {0};
+    size_t i = 0, settings = 0;
+    while (i < rt_loss_count && strcmp(rt_losses[i]->name, asked.name) != 0)
+        ++i;
+    assert_true(i < rt_loss_count && rt_losses[i]->state_size <= MOST_STATE);
+    while (settings < MOST_SETTINGS && asked.settings[settings])
+        ++settings;
+    _Alignas(max_align_t) unsigned char state[MOST_STATE] = {0};
+    const rt_shape logits = {2, {SAMPLES, CLASSES}};
+    const rt_loss_array arrays[] = {
+        {"student.logits", {.shape = logits, .values = of_student, .gradient = answer.gradient}},
+        {"teacher.logits", {.shape = logits, .values = of_teacher}},
+        {"teachers.logits", {.shape = {3, {1, SAMPLES, CLASSES}}, .values = of_teacher}},
+    };
+    rt_loss_term term = {0};
+    rt_error err = {0};
+    if (rt_settings_parse("loss", rt_losses[i]->params, asked.settings, settings, state, &err) != RT_OK ||
+        rt_loss_term_open(&term, rt_losses[i], state, 1.0, NULL, arrays, 3, &err) != RT_OK ||
+        rt_loss_term_run(&term, 0, &answer.value, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    rt_loss_term_close(&term);
+    return answer;
+}
+
+static struct answer ask(struct asked asked)
+{
+    return ask_about(asked, student, teacher);
+}
+
+/* a = factor * b, value and gradient, within `share` of the value and of the largest element. */
+static void check_multiple(struct answer a, double factor, struct answer b, double share, const char *what)
+{
+    if (!(fabs(a.value - factor * b.value) <= share * fabs(a.value)))
+        fail_msg("%s: %.15g is not %g times %.15g", what, a.value, factor, b.value);
+    double largest = 0.0;
+    for (size_t i = 0; i < LOGITS; ++i)
+        largest = fmax(largest, fabs((double)a.gradient[i]));
+    assert_true(largest > 1e-4);
+    for (size_t i = 0; i < LOGITS; ++i)
+        if (!(fabs((double)a.gradient[i] - factor * (double)b.gradient[i]) <= (share + 1e-7) * largest))
+            fail_msg("%s: gradient %zu is %.9g, not %g times %.9g", what, i, (double)a.gradient[i], factor,
+                     (double)b.gradient[i]);
+}
+
+/* Two that are one, but for a factor. */
+static void special_cases(void **state)
+{
+    (void)state;
+    static const struct {
+        struct asked asked;
+        double factor;
+        struct asked other;
+    } cases[] = {
+        {{"renyi", {"alpha=1"}}, 1.0, KL},
+        {{"renyi", {"alpha=0"}}, 1.0, REVERSE_KL},
+        {{"skew_kl", {"alpha=0"}}, 1.0, KL},
+        {{"skew_reverse_kl", {"alpha=0"}}, 1.0, REVERSE_KL},
+        {{"jeffreys", {"beta=0", "mean=true"}}, 1.0, KL},
+        {{"jeffreys", {"beta=1"}}, 2.0, REVERSE_KL},
+        {{"kl", {"temperature=3"}}, 9.0, {"kl", {"temperature=3", "temperature_squared=false"}}},
+        {{"js", {"temperature=3", "temperature_squared=true"}}, 9.0, {"js", {"temperature=3"}}},
+        {{"js", {"beta=0.2"}}, 0.16, {"js", {"beta=0.2", "continuous=true"}}},
+        {{"hellinger", {NULL}}, 2.0, {"hellinger", {"half=true"}}},
+        {{"cauchy_schwarz", {NULL}}, 2.0, {"cauchy_schwarz", {"half=true"}}},
+        {{"cauchy_schwarz", {NULL}}, 2.0, {"holder", {"alpha=2", "gamma=2"}}},
+        {{"cauchy_schwarz", {"temperature=2"}}, 2.0, {"holder", {"form=pseudo", "alpha=2", "temperature=2"}}},
+        {{"cauchy_schwarz", {NULL}}, 2.0, {"generalized_cauchy_schwarz", {NULL}}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+        check_multiple(ask(cases[i].asked), cases[i].factor, ask(cases[i].other), 1e-12, cases[i].asked.name);
+}
+
+static void limits(void **state)
+{
+    (void)state;
+    static const struct {
+        struct asked asked, limit;
+    } cases[] = {
+        {{"renyi", {"alpha=1.0001"}}, KL},
+        {{"renyi", {"alpha=0.9999"}}, KL},
+        {{"renyi", {"alpha=0.0001"}}, REVERSE_KL},
+        {{"renyi", {"alpha=-0.0001"}}, REVERSE_KL},
+        {{"skew_kl", {"alpha=0.0001"}}, KL},
+        {{"skew_reverse_kl", {"alpha=0.0001"}}, REVERSE_KL},
+        {{"js", {"beta=0.001", "continuous=true"}}, KL},
+        {{"js", {"beta=0.999", "continuous=true"}}, REVERSE_KL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+        check_multiple(ask(cases[i].asked), 1.0, ask(cases[i].limit), 5e-3, cases[i].asked.name);
+}
+
+static void jeffreys_is_the_sum_of_both(void **state)
+{
+    (void)state;
+    struct answer forward = ask((struct asked)KL), reverse = ask((struct asked)REVERSE_KL);
+    forward.value += reverse.value;
+    for (size_t i = 0; i < LOGITS; ++i)
+        forward.gradient[i] += reverse.gradient[i];
+    check_multiple(ask((struct asked){"jeffreys", {NULL}}), 1.0, forward, 1e-7, "jeffreys");
+}
+
+/* Exchanging student and teacher is another divergence. Their gradients have nothing to do with each other. */
+static void mirror_images(void **state)
+{
+    (void)state;
+    static const struct {
+        struct asked asked, mirrored;
+    } cases[] = {
+        {KL, REVERSE_KL},
+        {{"js", {"beta=0.3"}}, {"js", {"beta=0.7"}}},
+        {{"skew_kl", {NULL}}, {"skew_reverse_kl", {NULL}}},
+        {{"jeffreys", {NULL}}, {"jeffreys", {NULL}}},
+        {{"renyi", {"alpha=3"}}, {"renyi", {"alpha=-2"}}},
+        {{"hellinger", {NULL}}, {"hellinger", {NULL}}},
+        {{"total_variation", {NULL}}, {"total_variation", {NULL}}},
+        {{"chi_square", {NULL}}, {"chi_square", {"form=neyman"}}},
+        {{"cauchy_schwarz", {NULL}}, {"cauchy_schwarz", {NULL}}},
+        {{"holder", {"alpha=3"}}, {"holder", {"alpha=1.5"}}},
+        {{"log_variance", {NULL}}, {"log_variance", {"under=student"}}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        double here = ask(cases[i].asked).value, there = ask_about(cases[i].mirrored, teacher, student).value;
+        if (!(fabs(here - there) <= 1e-12 * here))
+            fail_msg("%s is %.15g, its mirror image %s %.15g", cases[i].asked.name, here, cases[i].mirrored.name,
+                     there);
+    }
+}
+
+static void log_variance_under_the_student_pulls_twice_as_reverse_kl(void **state)
+{
+    (void)state;
+    struct answer variance = ask((struct asked){"log_variance", {"under=student"}});
+    struct answer reverse = ask((struct asked)REVERSE_KL);
+    variance.value = 2.0 * reverse.value; /* values differ */
+    check_multiple(variance, 2.0, reverse, 1e-7, "log_variance");
+}
+
+/* At distance d from equality a divergence is its curvature times kl, but for d^3. */
+static void curvatures_at_equality(void **state)
+{
+    (void)state;
+    static const struct {
+        struct asked asked;
+        double curvature;
+    } cases[] = {
+        {REVERSE_KL, 1.0},
+        {{"js", {NULL}}, 0.25},
+        {{"js", {"beta=0.9"}}, 0.09},
+        {{"skew_kl", {"alpha=0.4"}}, 0.36},
+        {{"skew_reverse_kl", {"alpha=0.4"}}, 0.36},
+        {{"jeffreys", {NULL}}, 2.0},
+        {{"renyi", {"alpha=-3"}}, 1.0},
+        {{"renyi", {"alpha=0.5"}}, 1.0},
+        {{"renyi", {"alpha=7"}}, 1.0},
+        {{"hellinger", {NULL}}, 0.5},
+        {{"chi_square", {NULL}}, 2.0},
+        {{"chi_square", {"form=neyman"}}, 2.0},
+        {{"log_variance", {NULL}}, 2.0},
+        {{"log_variance", {"under=student"}}, 2.0},
+    };
+    float near[LOGITS];
+    for (size_t i = 0; i < LOGITS; ++i)
+        near[i] = teacher[i] + student[i] / 4096.0f;
+    double kl = ask_about((struct asked)KL, near, teacher).value;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        double value = ask_about(cases[i].asked, near, teacher).value;
+        if (!(fabs(value / kl - cases[i].curvature) <= 5e-3 * cases[i].curvature))
+            fail_msg("%s %s: curvature %g, not %g", cases[i].asked.name, cases[i].asked.settings[0], value / kl,
+                     cases[i].curvature);
+    }
+}
+
+/* What the descriptor cannot promise, since the pseudo form breaks it. */
+static void holder_is_zero_at_equality(void **state)
+{
+    (void)state;
+    struct answer proper = ask_about((struct asked){"holder", {"alpha=3"}}, teacher, teacher);
+    struct answer pseudo = ask_about((struct asked){"holder", {"alpha=3", "form=pseudo"}}, teacher, teacher);
+    assert_true(fabs(proper.value) <= 1e-14);
+    for (size_t i = 0; i < LOGITS; ++i)
+        assert_true(fabs((double)proper.gradient[i]) <= 1e-15);
+    assert_true(pseudo.value > 0.01);
+}
+
+int main(void)
+{
+    rt_threads_start(2);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(special_cases),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(jeffreys_is_the_sum_of_both),
+        cmocka_unit_test(mirror_images),
+        cmocka_unit_test(log_variance_under_the_student_pulls_twice_as_reverse_kl),
+        cmocka_unit_test(curvatures_at_equality),
+        cmocka_unit_test(holder_is_zero_at_equality),
+    };
+    return cmocka_run_group_tests(tests, fill, NULL);
+}
