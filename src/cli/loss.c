@@ -12,11 +12,13 @@
 #include "recipe/recipe.h"
 #include "train/term.h"
 
-enum { STUDENT, TEACHER, LABELS, INPUTS, MAX_SETTINGS = 64 };
+enum { STUDENT, TEACHER, LABELS, STUDENT_FEATURES, TEACHER_FEATURES, INDICES, INPUTS, MAX_SETTINGS = 64 };
 
-/* The option is the index's name, too: --student, --teacher, --labels. */
-static const char *const options[INPUTS] = {"student", "teacher", "labels"};
-static const char *const ports[INPUTS] = {"student.logits", "teacher.logits", "labels"};
+/* The option is the index's name, too: --student, --teacher, --labels, ... */
+static const char *const options[INPUTS] = {"student",          "teacher",          "labels",
+                                            "student-features", "teacher-features", "indices"};
+static const char *const ports[INPUTS] = {"student.logits",   "teacher.logits",   "labels",
+                                          "student.features", "teacher.features", "indices"};
 
 struct request {
     const rt_loss *loss;
@@ -30,6 +32,7 @@ struct request {
 struct work {
     rt_array files[INPUTS];
     float *values[INPUTS]; /* those of floating-point files, as float */
+    size_t differentiated; /* the input that the gradient is by */
     float *gradient;
     rt_loss_array arrays[INPUTS];
     size_t array_count;
@@ -66,9 +69,39 @@ static rt_status check_inputs(const struct request *request, rt_error *err)
         return rt_fail(err, RT_ERROR_USAGE, "loss '%s' needs '%s', which no option of this command gives", loss->name,
                        loss->ports[p].name);
     }
+    return RT_OK;
+}
+
+/* The loss's port of an input, or NULL where it does not read it. */
+static const rt_port *port_of(const rt_loss *loss, size_t input)
+{
+    for (size_t p = 0; p < loss->port_count; ++p)
+        if (strcmp(loss->ports[p].name, ports[input]) == 0)
+            return &loss->ports[p];
+    return NULL;
+}
+
+/* Which input the gradient is by: what the loss differentiates, or logits that it ignores, whose gradient is 0. */
+static rt_status find_differentiated(const struct request *request, size_t *input, rt_error *err)
+{
+    for (*input = 0; *input < INPUTS; ++*input) {
+        const rt_port *port = port_of(request->loss, *input);
+        if (request->paths[*input] && port && (port->flags & RT_PORT_DIFF))
+            return RT_OK;
+    }
+    *input = STUDENT;
     if (request->gradient_path && !request->paths[STUDENT])
         return rt_fail(err, RT_ERROR_USAGE, "--grad needs --student");
     return RT_OK;
+}
+
+/* Features of a loss that reads a vector a sample are flattened to it, as in a training. */
+static rt_shape shape_for(const rt_port *port, rt_shape shape)
+{
+    bool vectors = port && strstr(port->name, ".features") && strlen(port->shape) == strlen("N K");
+    for (; vectors && shape.count > 2; --shape.count)
+        shape.dims[1] *= shape.dims[shape.count - 1];
+    return shape;
 }
 
 static rt_status load(const struct request *request, struct work *work, rt_error *err)
@@ -79,16 +112,17 @@ static rt_status load(const struct request *request, struct work *work, rt_error
         rt_array *file = &work->files[i];
         RT_TRY(rt_npy_read(request->paths[i], file, err));
         rt_loss_array *array = &work->arrays[work->array_count++];
-        *array = (rt_loss_array){.name = ports[i], .data.shape = file->shape};
+        *array = (rt_loss_array){.name = ports[i], .data.shape = shape_for(port_of(request->loss, i), file->shape)};
         if (file->dtype == RT_DTYPE_I64) {
             array->data.indices = file->data;
             continue;
         }
         size_t elements = rt_shape_elements(&file->shape);
         array->data.values = work->values[i] = calloc(elements + 1, sizeof(float));
-        if (i == STUDENT && request->gradient_path)
+        bool differentiated = i == work->differentiated && request->gradient_path;
+        if (differentiated)
             array->data.gradient = work->gradient = calloc(elements + 1, sizeof(float));
-        if (!work->values[i] || (i == STUDENT && request->gradient_path && !work->gradient))
+        if (!work->values[i] || (differentiated && !work->gradient))
             return rt_fail(err, RT_ERROR_MEMORY, "no memory for '%s'", request->paths[i]);
         const rt_tensor tensor = {request->paths[i], file->dtype, file->shape, file->data};
         RT_TRY(rt_tensor_floats(&tensor, work->values[i], err));
@@ -102,6 +136,7 @@ static rt_status evaluate(const struct request *request, struct work *work, doub
     char what[128];
     snprintf(what, sizeof what, "loss/%s", loss->name);
     RT_TRY(check_inputs(request, err));
+    RT_TRY(find_differentiated(request, &work->differentiated, err));
     work->settings = calloc(1, loss->state_size + 1);
     if (!work->settings)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for the settings of loss '%s'", loss->name);
@@ -111,7 +146,8 @@ static rt_status evaluate(const struct request *request, struct work *work, doub
     RT_TRY(rt_loss_term_run(&work->term, 0, value, err));
     if (!request->gradient_path)
         return RT_OK;
-    return rt_npy_write(request->gradient_path, RT_DTYPE_F32, &work->files[STUDENT].shape, work->gradient, err);
+    return rt_npy_write(request->gradient_path, RT_DTYPE_F32, &work->files[work->differentiated].shape, work->gradient,
+                        err);
 }
 
 static void release(struct work *work)
@@ -130,9 +166,15 @@ static int parse(int argc, char **argv, struct request *request)
 {
     enum { SET = INPUTS, GRADIENT };
     static const struct option long_options[] = {
-        {"student", required_argument, NULL, STUDENT}, {"teacher", required_argument, NULL, TEACHER},
-        {"labels", required_argument, NULL, LABELS},   {"set", required_argument, NULL, SET},
-        {"grad", required_argument, NULL, GRADIENT},   {0},
+        {"student", required_argument, NULL, STUDENT},
+        {"teacher", required_argument, NULL, TEACHER},
+        {"labels", required_argument, NULL, LABELS},
+        {"student-features", required_argument, NULL, STUDENT_FEATURES},
+        {"teacher-features", required_argument, NULL, TEACHER_FEATURES},
+        {"indices", required_argument, NULL, INDICES},
+        {"set", required_argument, NULL, SET},
+        {"grad", required_argument, NULL, GRADIENT},
+        {0},
     };
     opterr = 0;
     optind = 0;
@@ -193,8 +235,11 @@ const rt_command rt_command_loss = {
                "  --student FILE   the student's logits, float32 or float64 [N, C]\n"
                "  --teacher FILE   the teacher's logits, likewise\n"
                "  --labels FILE    the true classes, int64 [N]\n"
+               "  --student-features FILE, --teacher-features FILE\n"
+               "                   for losses on features: [N, height, width, channels], or [N, features]\n"
+               "  --indices FILE   the samples' numbers in the training set, int64 [N]\n"
                "  --set KEY=VALUE  a parameter of the loss; may be repeated\n"
-               "  --grad FILE      write the gradient with respect to the student's logits, float32 [N, C]\n"
+               "  --grad FILE      write the gradient by the student's logits or features, float32 of their shape\n"
                "\n"
                "Arrays that the loss does not use may be given, too. float64 is rounded to float32 as it is read, "
                "since that is\n"

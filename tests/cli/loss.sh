@@ -30,6 +30,16 @@ expect_exit 0 "$retort" loss kl --student student.npy --teacher=wide.npy --set t
 expect_stdout_matches '^\{"loss": 0\}$'
 expect_that "no gradient without --grad" test ! -e gradient.npy
 
+# Features: a vector a sample is what a map is flattened to.
+npy flat.npy '<f4' '(2, 2)' "$one$zero$zero$one"
+npy map.npy '<f4' '(2, 1, 2, 1)' "$one$one$one$one"
+expect_exit 0 "$retort" loss similarity --student-features flat.npy --teacher-features map.npy --grad gradient.npy
+expect_stdout_matches '^\{"loss": 0\.29289321881345[0-9]*\}$' # (2 (1 - sqrt(1/2))^2 + 2 / 2) / 4
+expect_that "the gradient has the features' shape" grep -aqF "'shape': (2, 2)" gradient.npy
+rm gradient.npy
+expect_exit 0 "$retort" loss attention --student-features map.npy --teacher-features map.npy
+expect_stdout_matches '^\{"loss": 0\}$'
+
 refused() { # MESSAGE ARGUMENTS...
     local message=$1
     shift
@@ -46,6 +56,9 @@ refused "unknown option '--techer'" kl --techer teacher.npy
 refused "--student is given twice" kl "${inputs[@]}" --student student.npy
 refused "loss 'kl' needs --teacher" kl --student student.npy --labels labels.npy
 refused "loss 'cross_entropy' needs --labels" cross_entropy --student student.npy
+refused "loss 'similarity' needs --teacher-features" similarity --student-features flat.npy "${inputs[@]}"
+refused "loss 'attention': 'student.features' has shape [2, 2]; it must be [N H W K]" \
+    attention --student-features flat.npy --teacher-features map.npy
 refused "unknown key 'temprature' in loss/kl; did you mean 'temperature'?" kl "${inputs[@]}" --set temprature=3
 refused "'temperature' in loss/kl is 0; it must be from 0.05 to 1000" kl "${inputs[@]}" --set temperature=0
 refused "cannot open 'absent.npy': No such file" kl --student absent.npy --teacher teacher.npy

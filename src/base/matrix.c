@@ -1,0 +1,173 @@
+/* Blocked products: a task makes a block of the result. It copies pieces of both matrices into panels of doubles, in
+ * the order in which the innermost loop reads them, and multiplies panels in registers. */
+#include "retort/matrix.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "retort/loss.h"
+#include "retort/vector.h"
+
+/* A tile of TALL x LANES sums fits into the registers of AVX-512 and of AVX2; panels stay in the second cache. */
+enum { TALL = 8, LANES = 8, BLOCK_ROWS = 32, BLOCK_COLUMNS = 64, DEPTH = 256, ALONE = 1 << 16 };
+
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+
+struct task {
+    rt_matrix a, b;
+    bool distances; /* else the product */
+    double *result; /* one of these is set */
+    float *sum;
+    double scale;
+    size_t column_blocks;
+};
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* panel [depth, width] = rows first..first + width of `matrix` in columns start..start + depth, zeros beyond its rows.
+ */
+RT_WIDE_INLINE void pack(const rt_matrix *matrix, size_t first, size_t width, size_t start, size_t depth, double *panel)
+{
+    size_t rows = least(width, matrix->rows - first);
+    for (size_t i = 0; i < width; ++i) {
+        size_t place = (first + i) * matrix->row_stride + start * matrix->column_stride;
+        if (i >= rows)
+            for (size_t k = 0; k < depth; ++k)
+                panel[k * width + i] = 0.0;
+        else if (matrix->floats)
+            for (size_t k = 0; k < depth; ++k)
+                panel[k * width + i] = (double)matrix->floats[place + k * matrix->column_stride];
+        else
+            for (size_t k = 0; k < depth; ++k)
+                panel[k * width + i] = matrix->doubles[place + k * matrix->column_stride];
+    }
+}
+
+/* Adds to sums, rows `stride` apart, what the panels a [depth, TALL] and b [depth, LANES] give. */
+RT_WIDE_INLINE void multiply_panels(const double *a, const double *b, size_t depth, double *sums, size_t stride)
+{
+    lanes tile[TALL];
+    for (size_t i = 0; i < TALL; ++i)
+        memcpy(&tile[i], sums + i * stride, sizeof tile[i]);
+    for (size_t k = 0; k < depth; ++k) {
+        lanes right;
+        memcpy(&right, b + k * LANES, sizeof right);
+        for (size_t i = 0; i < TALL; ++i)
+            tile[i] += a[k * TALL + i] * right;
+    }
+    for (size_t i = 0; i < TALL; ++i)
+        memcpy(sums + i * stride, &tile[i], sizeof tile[i]);
+}
+
+RT_WIDE_INLINE void subtract_panels(const double *a, const double *b, size_t depth, double *sums, size_t stride)
+{
+    lanes tile[TALL];
+    for (size_t i = 0; i < TALL; ++i)
+        memcpy(&tile[i], sums + i * stride, sizeof tile[i]);
+    for (size_t k = 0; k < depth; ++k) {
+        lanes right;
+        memcpy(&right, b + k * LANES, sizeof right);
+        for (size_t i = 0; i < TALL; ++i) {
+            lanes difference = a[k * TALL + i] - right;
+            tile[i] += difference * difference;
+        }
+    }
+    for (size_t i = 0; i < TALL; ++i)
+        memcpy(sums + i * stride, &tile[i], sizeof tile[i]);
+}
+
+/* b comes with its rows and columns exchanged: both matrices are packed along their rows. */
+RT_WIDE static void block(void *context, size_t number)
+{
+    const struct task *task = context;
+    const rt_matrix *a = &task->a, *b = &task->b;
+    size_t top = number / task->column_blocks * BLOCK_ROWS, left = number % task->column_blocks * BLOCK_COLUMNS;
+    size_t rows = least(BLOCK_ROWS, a->rows - top), columns = least(BLOCK_COLUMNS, b->rows - left);
+    double sums[BLOCK_ROWS * BLOCK_COLUMNS] = {0}, left_panels[BLOCK_ROWS * DEPTH], right_panel[LANES * DEPTH];
+    for (size_t start = 0; start < a->columns; start += DEPTH) {
+        size_t depth = least(DEPTH, a->columns - start);
+        for (size_t i = 0; i < rows; i += TALL)
+            pack(a, top + i, TALL, start, depth, left_panels + i * DEPTH);
+        for (size_t j = 0; j < columns; j += LANES) {
+            pack(b, left + j, LANES, start, depth, right_panel);
+            for (size_t i = 0; i < rows; i += TALL) {
+                double *tile = sums + i * BLOCK_COLUMNS + j;
+                if (task->distances)
+                    subtract_panels(left_panels + i * DEPTH, right_panel, depth, tile, BLOCK_COLUMNS);
+                else
+                    multiply_panels(left_panels + i * DEPTH, right_panel, depth, tile, BLOCK_COLUMNS);
+            }
+        }
+    }
+    for (size_t i = 0; i < rows; ++i)
+        for (size_t j = 0; j < columns; ++j) {
+            size_t place = (top + i) * b->rows + left + j;
+            if (task->result)
+                task->result[place] = sums[i * BLOCK_COLUMNS + j];
+            else
+                task->sum[place] += (float)(task->scale * sums[i * BLOCK_COLUMNS + j]);
+        }
+}
+
+/* By the calling thread alone where waking the others would take as long as the work. */
+static void run(struct task *task)
+{
+    size_t row_blocks = (task->a.rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    task->column_blocks = (task->b.rows + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
+    size_t blocks = row_blocks * task->column_blocks;
+    if (blocks > 1 && task->a.rows * task->b.rows >= ALONE / (task->a.columns + 1)) {
+        rt_parallel_rows(blocks, block, task);
+        return;
+    }
+    for (size_t number = 0; number < blocks; ++number)
+        block(task, number);
+}
+
+void rt_multiply(rt_matrix a, rt_matrix b, double *product)
+{
+    run(&(struct task){.a = a, .b = rt_transposed(b), .result = product});
+}
+
+void rt_multiply_add(double scale, rt_matrix a, rt_matrix b, float *sum)
+{
+    run(&(struct task){.a = a, .b = rt_transposed(b), .sum = sum, .scale = scale});
+}
+
+void rt_squared_distances(rt_matrix a, rt_matrix b, double *distances)
+{
+    run(&(struct task){.a = a, .b = b, .distances = true, .result = distances});
+}
+
+struct pull {
+    double scale;
+    const double *slopes, *products;
+    rt_matrix a;
+    size_t others;
+    float *gradient;
+};
+
+static void pull_row(void *context, size_t i)
+{
+    const struct pull *pull = context;
+    const rt_matrix *a = &pull->a;
+    double sum = 0.0;
+    for (size_t j = 0; j < pull->others; ++j)
+        sum += pull->slopes[i * pull->others + j];
+    for (size_t k = 0; k < a->columns; ++k) {
+        size_t place = i * a->row_stride + k * a->column_stride;
+        double value = a->floats ? (double)a->floats[place] : a->doubles[place];
+        double share = value * sum - pull->products[i * a->columns + k];
+        pull->gradient[i * a->columns + k] += (float)(2.0 * pull->scale * share);
+    }
+}
+
+void rt_squared_distances_backward(double scale, const double *slopes, rt_matrix a, rt_matrix b, double *products,
+                                   float *gradient)
+{
+    rt_multiply(rt_matrix_doubles(slopes, a.rows, b.rows), b, products);
+    struct pull pull = {scale, slopes, products, a, b.rows, gradient};
+    rt_parallel_rows(a.rows, pull_row, &pull);
+}
