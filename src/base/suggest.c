@@ -1,4 +1,4 @@
-#include "base/suggest.h"
+#include "retort/suggest.h"
 
 #include <string.h>
 

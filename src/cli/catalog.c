@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/suggest.h"
 #include "cli/describe.h"
 #include "cli/model_size.h"
 #include "datasets/readers.h"
 #include "losses/losses.h"
 #include "report/table.h"
+#include "retort/suggest.h"
 
 /* The accessors of a registry that is an array of descriptors with `name` and `summary`. */
 #define REGISTRY(kind, items, item_count, describe_item)                                                               \

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/suggest.h"
 #include "cli/catalog.h"
 #include "cli/command.h"
 #include "cli/describe.h"
 #include "report/table.h"
+#include "retort/suggest.h"
 
 static rt_status overview(rt_error *err)
 {

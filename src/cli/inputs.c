@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/suggest.h"
 #include "cli/catalog.h"
 #include "datasets/readers.h"
 #include "recipe/recipe.h"
+#include "retort/suggest.h"
 #include "train/pretrained.h"
 
 /* Where the images come from: the command line, or the recipe of a run. */

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/suggest.h"
 #include "cli/catalog.h"
 #include "cli/command.h"
+#include "retort/suggest.h"
 
 static rt_status list_all(rt_error *err)
 {

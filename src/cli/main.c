@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/suggest.h"
 #include "base/threads.h"
 #include "cli/command.h"
+#include "retort/suggest.h"
 
 static int unknown(const char *word)
 {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/suggest.h"
 #include "engine/arithmetic.h"
+#include "retort/suggest.h"
 
 int rt_command_precision(const rt_command *command, const char *text, rt_precision *precision)
 {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/suggest.h"
+#include "retort/suggest.h"
 
 #define MODEL_FAMILY(name) extern const rt_model_family rt_model_family_##name;
 #include "src/models/families.inc"

@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/suggest.h"
 #include "recipe/number.h"
+#include "retort/suggest.h"
 
 enum { MOST_NAMES = 128 };
 

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "base/suggest.h"
 #include "datasets/readers.h"
 #include "losses/losses.h"
+#include "retort/suggest.h"
 
 static const char *reader_at(size_t index)
 {

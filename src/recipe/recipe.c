@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/suggest.h"
 #include "recipe/choice.h"
 #include "recipe/read.h"
+#include "retort/suggest.h"
 
 static void report(rt_loading *loader, rt_mark mark, const char *message)
 {

@@ -123,6 +123,21 @@ static void special_cases(void **state)
         {{"cauchy_schwarz", {NULL}}, 2.0, {"holder", {"alpha=2", "gamma=2"}}},
         {{"cauchy_schwarz", {"temperature=2"}}, 2.0, {"holder", {"form=pseudo", "alpha=2", "temperature=2"}}},
         {{"cauchy_schwarz", {NULL}}, 2.0, {"generalized_cauchy_schwarz", {NULL}}},
+        {{"f_divergence", {NULL}}, 1.0, KL},
+        {{"f_divergence", {"generator=u*log(u)", "temperature=4", "temperature_squared=true"}}, 1.0, {"kl", {NULL}}},
+        {{"f_divergence", {"generator=-log(u)"}}, 1.0, REVERSE_KL},
+        {{"f_divergence", {"generator=(u*log(u)-(u+1)*log((u+1)/2))/2"}}, 1.0, {"js", {NULL}}},
+        {{"f_divergence", {"generator=0.2*u*log(u)-(0.2*u+0.8)*log(0.2*u+0.8)"}}, 1.0, {"js", {"beta=0.2"}}},
+        {{"f_divergence", {"generator=u*log(u/(0.1*u+0.9))"}}, 1.0, {"skew_kl", {NULL}}},
+        {{"f_divergence", {"generator=-log(0.9*u+0.1)"}}, 1.0, {"skew_reverse_kl", {NULL}}},
+        {{"f_divergence", {"generator=(u-1)*log(u)"}}, 1.0, {"jeffreys", {NULL}}},
+        {{"f_divergence", {"generator=(sqrt(u)-1)^2"}}, 1.0, {"hellinger", {NULL}}},
+        {{"f_divergence", {"generator=abs(u-1)/2"}}, 1.0, {"total_variation", {NULL}}},
+        {{"f_divergence", {"generator=max(u,1)-1"}}, 1.0, {"total_variation", {NULL}}},
+        {{"f_divergence", {"generator=1-min(u,1)"}}, 1.0, {"total_variation", {NULL}}},
+        {{"f_divergence", {"generator=(u-1)^2"}}, 1.0, {"chi_square", {NULL}}},
+        {{"f_divergence", {"generator=u^2-1"}}, 1.0, {"chi_square", {NULL}}},
+        {{"f_divergence", {"generator=(u-1)^2/u"}}, 1.0, {"chi_square", {"form=neyman"}}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
         check_multiple(ask(cases[i].asked), cases[i].factor, ask(cases[i].other), 1e-12, cases[i].asked.name);

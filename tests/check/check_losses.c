@@ -50,6 +50,10 @@ static const struct variant {
     {"holder", "form=pseudo"},
     {"holder", "gamma=0.5"},
     {"log_variance", "under=uniform"},
+    {"f_divergence", "generator=(u-1)^2/u"},
+    {"f_divergence", "generator=abs(u-1)/2"},
+    {"f_divergence", "generator=u^1.5-1"},
+    {"f_divergence", "generator=max(u-1,0.5*(1-u))+1/(u+1)-0.5"},
 };
 
 /* One evaluation: what goes in, and what comes out. */

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/suggest.h"
 #include "retort/error.h"
 #include "retort/random.h"
+#include "retort/suggest.h"
 
 static void philox_gives_the_published_numbers(void **state)
 {

@@ -98,6 +98,16 @@ def log_variance(p, q, under="teacher"):
     return (weights * (log_ratio - mean) ** 2).sum(1)
 
 
+@divergence
+def f_divergence(p, q, generator="u*log(u)"):
+    def on_float64(function):
+        return lambda *operands: function(*(torch.as_tensor(x, dtype=torch.float64) for x in operands))
+
+    functions = {"log": torch.log, "exp": torch.exp, "sqrt": torch.sqrt, "abs": torch.abs, "max": torch.maximum}
+    names = {name: on_float64(function) for name, function in functions.items()} | {"u": p / q}
+    return (q * eval(generator.replace("^", "**"), names)).sum(1)
+
+
 def generalized_cauchy_schwarz(student, teachers, labels, temperature=1.0, temperature_squared=False):
     distributions = [torch.softmax(logits / temperature, dim=1) for logits in (student, *teachers)]
     count = len(distributions)
@@ -157,4 +167,11 @@ CASES = [
     (log_variance, {"temperature": 4.0, "temperature_squared": True}),
     (log_variance, {"under": "student"}),
     (log_variance, {"under": "uniform", "temperature": 2.0}),
+    (f_divergence, {}),
+    (f_divergence, {"generator": "(u*log(u)-(u+1)*log((u+1)/2))/2", "temperature": 4.0, "temperature_squared": True}),
+    (f_divergence, {"generator": "(u-1)^2", "temperature": 2.0}),
+    (f_divergence, {"generator": "(1+u)*log((1+u)/u)-2*log(2)"}),
+    (f_divergence, {"generator": "max(u,1)-1+(sqrt(u)-1)^2+abs(u-1)/3"}),
+    (f_divergence, {"generator": "exp(-u)-exp(-1)"}),
+    (f_divergence, {"generator": "u^1.5-1", "temperature": 2.0}),
 ]
