@@ -7,8 +7,7 @@ static int append(rt_formula *formula, rt_formula_node node)
 {
     for (int i = 0; i < formula->count; ++i) {
         const rt_formula_node *old = &formula->nodes[i];
-        bool same_number = old->number == node.number && signbit(old->number) == signbit(node.number);
-        if (old->kind == node.kind && old->left == node.left && old->right == node.right && same_number)
+        if (old->kind == node.kind && old->left == node.left && old->right == node.right && old->number == node.number)
             return i;
     }
     if (formula->count == RT_FORMULA_NODES)

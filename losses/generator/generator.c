@@ -37,7 +37,7 @@ static rt_status check_finite(const struct grid *grid, int points, int side, rt_
     if (points == REACH)
         return RT_OK;
     int at = REACH + side * (points + 1);
-    bool overflows = points >= NARROWEST && !isnan(grid->f[at]) && grid->f[at] > 0.0;
+    bool overflows = points >= NARROWEST && grid->f[at] > 0.0; /* NaN is not */
     bool slope_does = points >= NARROWEST && isfinite(grid->f[at]);
     if (overflows || slope_does)
         return RT_OK;

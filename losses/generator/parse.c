@@ -26,13 +26,10 @@ static const struct function {
 
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
-/* Counts characters of UTF-8, not bytes. */
+/* Bytes are characters: at the first that is not ASCII reading ends. */
 static int character_at(const struct reader *reader, const char *place)
 {
-    int number = 1;
-    for (const char *c = reader->text; c < place; ++c)
-        number += ((unsigned char)*c & 0xC0) != 0x80;
-    return number;
+    return (int)(place - reader->text) + 1;
 }
 
 /* Of what stands at a place: a word, or one character, or the end. */

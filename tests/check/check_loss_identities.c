@@ -243,6 +243,23 @@ static void curvatures_at_equality(void **state)
     }
 }
 
+/* Where p / q is beyond every double, f_divergence takes it to be at the end of its range; the pull stays that of kl.
+ */
+static void ratios_beyond_double_still_pull(void **state)
+{
+    (void)state;
+    float far_student[LOGITS], far_teacher[LOGITS];
+    for (size_t i = 0; i < LOGITS; ++i) {
+        far_student[i] = i % 2 ? 1e4f : -1e4f;
+        far_teacher[i] = -far_student[i] + teacher[i];
+    }
+    struct answer formula = ask_about((struct asked){"f_divergence", {NULL}}, far_student, far_teacher);
+    struct answer kl = ask_about((struct asked)KL, far_student, far_teacher);
+    assert_true(fabs(formula.value - 700.0) <= 1e-9 && fabs(kl.value - 2e4) <= 10.0);
+    formula.value = kl.value;
+    check_multiple(formula, 1.0, kl, 1e-12, "f_divergence");
+}
+
 /* What the descriptor cannot promise, since the pseudo form breaks it. */
 static void holder_is_zero_at_equality(void **state)
 {
@@ -265,6 +282,7 @@ int main(void)
         cmocka_unit_test(mirror_images),
         cmocka_unit_test(log_variance_under_the_student_pulls_twice_as_reverse_kl),
         cmocka_unit_test(curvatures_at_equality),
+        cmocka_unit_test(ratios_beyond_double_still_pull),
         cmocka_unit_test(holder_is_zero_at_equality),
     };
     return cmocka_run_group_tests(tests, fill, NULL);

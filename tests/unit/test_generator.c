@@ -192,6 +192,35 @@ static void log_u_is_taken_as_it_is_given(void **state)
     rt_generator_free(generator);
 }
 
+static void results_may_be_what_is_given(void **state)
+{
+    (void)state;
+    rt_formula formula = {0};
+    rt_program program;
+    int u = rt_formula_u(&formula), log_u = parse(&formula, "log(u)"), sum = parse(&formula, "u+1");
+    const int roots[][2] = {{u, log_u}, {log_u, u}, {u, u}, {sum, sum}, {sum, log_u}};
+    const double expected[][2] = {{2, 7}, {7, 2}, {2, 2}, {3, 3}, {3, 7}};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; ++i) {
+        double results[2] = {0};
+        assert_int_equal(rt_program_compile(&program, &formula, roots[i], NULL), RT_OK);
+        rt_program_run(&program, &(const double){2.0}, &(const double){7.0}, 1, &results[0], &results[1]);
+        assert_memory_equal(results, expected[i], sizeof results);
+    }
+}
+
+/* Rounded numbers in a formula are no reason why equality should not be worth 0. */
+static void what_is_left_at_one_is_taken_away(void **state)
+{
+    (void)state;
+    const double one = 1.0, nought = 0.0;
+    rt_generator *generator = make("exp(u)-2.7182818284");
+    double f, phi;
+    assert_true(generator->at_one > 5e-11 && generator->at_one < 1e-10);
+    rt_generator_run(generator, &one, &nought, 1, &f, &phi);
+    assert_true(f == 0.0 && fabs(phi - exp(1.0)) <= 1e-15);
+    rt_generator_free(generator);
+}
+
 static void ranges_end_where_something_overflows(void **state)
 {
     (void)state;
@@ -284,6 +313,8 @@ int main(void)
         cmocka_unit_test(kinks_have_the_mean_of_both_slopes),
         cmocka_unit_test(bits_do_not_depend_on_blocks),
         cmocka_unit_test(log_u_is_taken_as_it_is_given),
+        cmocka_unit_test(results_may_be_what_is_given),
+        cmocka_unit_test(what_is_left_at_one_is_taken_away),
         cmocka_unit_test(ranges_end_where_something_overflows),
         cmocka_unit_test(mistakes_are_placed),
         cmocka_unit_test(what_generates_no_divergence_is_refused),
