@@ -25,6 +25,19 @@ RT_WIDE_INLINE double rt_dot(const double *a, const double *b, size_t count)
     return rt_lanes_sum(lanes);
 }
 
+/* The same with floats. */
+RT_WIDE_INLINE double rt_dot_floats(const float *a, const double *b, size_t count)
+{
+    double lanes[RT_LANES] = {0};
+    size_t k = 0;
+    for (; k + RT_LANES <= count; k += RT_LANES)
+        for (size_t j = 0; j < RT_LANES; ++j)
+            lanes[j] += (double)a[k + j] * b[k + j];
+    for (size_t j = 0; k + j < count; ++j)
+        lanes[j] += (double)a[k + j] * b[k + j];
+    return rt_lanes_sum(lanes);
+}
+
 /* Divides vector [count] by its Euclidean norm and returns that. A vector of zeros has no direction: it stays as it is,
  * and 0 is returned. */
 RT_WIDE_INLINE double rt_normalize(double *vector, size_t count)

@@ -56,10 +56,13 @@ void rt_multiply_add(double scale, rt_matrix a, rt_matrix b, float *sum);
  * so that they are exact where rows are close, and 0 where they are equal. a.columns = b.columns. */
 void rt_squared_distances(rt_matrix a, rt_matrix b, double *distances);
 
-/* The gradient of a function of squared distances, slopes [a.rows, b.rows] its derivatives by them: adds
- * scale * sum_j 2 slopes(i, j) (a_i - b_j) to row i of gradient [a.rows, a.columns]. For distances within one matrix, a
- * and b the same, slopes must be the sum of those of (i, j) and (j, i). `products` is scratch, [a.rows, a.columns]. */
-void rt_squared_distances_backward(double scale, const double *slopes, rt_matrix a, rt_matrix b, double *products,
+/* The gradient of a function of squared distances, slopes [a.rows, b.rows] its derivatives by them: row i of
+ * pulls [a.rows, a.columns], overwritten, is sum_j 2 slopes(i, j) (a_i - b_j). For distances within one matrix, a and b
+ * the same, slopes must be the sum of those of (i, j) and (j, i). */
+void rt_squared_distances_pulls(const double *slopes, rt_matrix a, rt_matrix b, double *pulls);
+
+/* The same times scale, added to gradient [a.rows, a.columns]; pulls [a.rows, a.columns] is scratch. */
+void rt_squared_distances_backward(double scale, const double *slopes, rt_matrix a, rt_matrix b, double *pulls,
                                    float *gradient);
 
 #ifdef __cplusplus

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "retort/loss.h"
+#include "retort/logits.h"
 #include "retort/vector.h"
 
 /* A tile of TALL x LANES sums fits into the registers of AVX-512 and of AVX2; panels stay in the second cache. */
-enum { TALL = 8, LANES = 8, BLOCK_ROWS = 32, BLOCK_COLUMNS = 64, DEPTH = 256, ALONE = 1 << 16 };
+enum { TALL = 8, LANES = 8, BLOCK_ROWS = 32, BLOCK_COLUMNS = 64, DEPTH = 256, ALONE = 1 << 18 };
 
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
 
@@ -142,11 +142,10 @@ void rt_squared_distances(rt_matrix a, rt_matrix b, double *distances)
 }
 
 struct pull {
-    double scale;
-    const double *slopes, *products;
+    const double *slopes;
     rt_matrix a;
     size_t others;
-    float *gradient;
+    double *pulls;
 };
 
 static void pull_row(void *context, size_t i)
@@ -159,15 +158,21 @@ static void pull_row(void *context, size_t i)
     for (size_t k = 0; k < a->columns; ++k) {
         size_t place = i * a->row_stride + k * a->column_stride;
         double value = a->floats ? (double)a->floats[place] : a->doubles[place];
-        double share = value * sum - pull->products[i * a->columns + k];
-        pull->gradient[i * a->columns + k] += (float)(2.0 * pull->scale * share);
+        pull->pulls[i * a->columns + k] = 2.0 * (value * sum - pull->pulls[i * a->columns + k]);
     }
 }
 
-void rt_squared_distances_backward(double scale, const double *slopes, rt_matrix a, rt_matrix b, double *products,
+void rt_squared_distances_pulls(const double *slopes, rt_matrix a, rt_matrix b, double *pulls)
+{
+    rt_multiply(rt_matrix_doubles(slopes, a.rows, b.rows), b, pulls);
+    struct pull pull = {slopes, a, b.rows, pulls};
+    rt_parallel_samples(a.rows, b.rows + a.columns, pull_row, &pull);
+}
+
+void rt_squared_distances_backward(double scale, const double *slopes, rt_matrix a, rt_matrix b, double *pulls,
                                    float *gradient)
 {
-    rt_multiply(rt_matrix_doubles(slopes, a.rows, b.rows), b, products);
-    struct pull pull = {scale, slopes, products, a, b.rows, gradient};
-    rt_parallel_rows(a.rows, pull_row, &pull);
+    rt_squared_distances_pulls(slopes, a, b, pulls);
+    for (size_t k = 0; k < a.rows * a.columns; ++k)
+        gradient[k] += (float)(scale * pulls[k]);
 }

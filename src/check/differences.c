@@ -5,10 +5,10 @@
  * the step is halved, up to 2^-7 of the first, until they agree: strongly curved losses need that. A wrong gradient
  * never agrees, whatever the step.
  *
- * Where no step agrees, the point may be one at which the loss is not smooth. Its sides tell: the difference between
- * the slopes to the right and to the left shrinks with the step where a loss is smooth, and stays where there is a
- * kink. There the gradient must lie between the two slopes; such points are counted, and more than a twentieth of all
- * is a failure, so that a wrong gradient cannot hide behind kinks. */
+ * Where no step agrees, there may be a kink at the point or within the last steps of it. Its sides tell: the slopes to
+ * the right and to the left differ by what no curvature makes of so small a step, at once or a little further out. There
+ * the gradient must lie between the two slopes; such points are counted, and more than a twentieth of all is a failure,
+ * so that a wrong gradient cannot hide behind kinks. */
 #include "check/checks.h"
 
 #include <math.h>
@@ -66,7 +66,7 @@ static rt_status look_at_sides(const struct point *point, double step, bool *kin
     RT_TRY(sides(point, step, &right, &left, err));
     RT_TRY(sides(point, 4.0 * step, &far_right, &far_left, err));
     double gap = fabs(right - left), slack = 1e-3 * (fabs(right) + fabs(left)) + 1e-6 * point->largest;
-    *kink = gap >= 0.6 * fabs(far_right - far_left) && gap > slack;
+    *kink = fmax(gap, fabs(far_right - far_left)) > slack;
     *between = gradient >= fmin(right, left) - slack && gradient <= fmax(right, left) + slack;
     return RT_OK;
 }

@@ -1,5 +1,5 @@
-/* Every loss on features: gradients against finite differences, by the features and by its own arrays; threads;
- * extremes. */
+/* Losses on features: all checks of `retort gradcheck` under many settings, batches of two, equal rows and other
+ * extremes, and what memories keep. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,259 +11,167 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "check/check.h"
 #include "feature_trial.h"
 #include "losses/losses.h"
+#include "recipe/recipe.h"
 
-/* Settings under which losses are checked, beside their defaults. */
+/* Settings under which losses are checked. Where embeddings or negatives are many by default, and differences by every
+ * weight would take minutes, only small ones stand here. What takes as constant something that depends on the features
+ * (gradient=envelope) has no differences that agree; check_feature_golden has that. */
+enum { MOST_SETTINGS = 5, MAX_STATE = 4096 };
 static const struct variant {
-    const char *loss, *setting;
+    const char *loss, *settings[MOST_SETTINGS];
 } variants[] = {
-    {"attention", "power=3"},  {"attention", "power=5"},     {"pkt", "epsilon=0.01"},
-    {"rkd", "angle_weight=0"}, {"rkd", "distance_weight=0"},
+    {"similarity", {NULL}},
+    {"attention", {NULL}},
+    {"attention", {"power=3"}},
+    {"attention", {"power=5"}},
+    {"pkt", {NULL}},
+    {"pkt", {"epsilon=0.01"}},
+    {"rkd", {NULL}},
+    {"rkd", {"angle_weight=0"}},
+    {"rkd", {"distance_weight=0"}},
+    {"wasserstein_contrastive", {"dimension=6"}},
+    {"wasserstein_contrastive", {"dimension=6", "global_weight=0", "local_weight=1", "beta=0.2"}},
+    {"wasserstein_contrastive", {"dimension=5", "local_weight=1", "normalization=spectral"}},
+    {"wasserstein_contrastive", {"dimension=5", "negatives_from=memory", "negatives=9", "normalization=spectral"}},
+    {"wasserstein_contrastive", {"dimension=6", "negatives_from=memory", "negatives=20", "negative_weight=3"}},
+    {"crd", {"dimension=6", "negatives=20"}},
+    {"crd", {"dimension=5", "negatives=3", "temperature=0.5", "other_classes=false"}},
+    {"correlation", {"dimension=3"}},
+    {"cka", {NULL}},
+    {"distance_covariance", {NULL}},
+    {"nst", {NULL}},
+    {"vid", {NULL}},
+    {"vid", {"variance=0.5"}},
+    {"mmd", {NULL}},
+    {"mmd", {"kernel=laplacian", "unbiased=true"}},
+    {"mmd", {"kernel=energy"}},
+    {"mmd", {"relative=false", "bandwidth=3", "scales=1"}},
+    {"topology", {NULL}},
+    {"topology", {"normalization=maximum"}},
+    {"topology", {"normalization=none"}},
+    {"sinkhorn_divergence", {NULL}},
+    {"sinkhorn_divergence", {"power=1", "blur=0.3"}},
+    {"sinkhorn_divergence", {"unit=false", "blur=0.5", "diameter=8"}},
+    {"monge_gap", {NULL}},
+    {"monge_gap", {"relative=false", "epsilon=2", "iterations=20"}},
 };
 
-static const struct feature_sizes sizes[] = {
-    {.n = 1, .h = 2, .w = 2, .i = 2, .j = 2, .k = 3, .d = 4},
-    {.n = 2, .h = 3, .w = 2, .i = 2, .j = 3, .k = 4, .d = 3},
-    {.n = 4, .h = 2, .w = 3, .i = 3, .j = 3, .k = 2, .d = 5},
-    {.n = 5, .h = 3, .w = 3, .i = 2, .j = 2, .k = 6, .d = 6},
-};
-enum { SIZES = sizeof sizes / sizeof *sizes };
+static struct feature_trial trial;
 
-static const struct feature_sizes many = {.n = 50, .h = 4, .w = 4, .i = 3, .j = 5, .k = 10, .d = 12};
+static size_t setting_count(const struct variant *variant)
+{
+    size_t count = 0;
+    while (count < MOST_SETTINGS && variant->settings[count])
+        ++count;
+    return count;
+}
 
-static struct feature_trial trial, other;
-
-/* Calls body for every loss on features, with its defaults and with each variant. */
-static void for_every_loss(void (*body)(void), const struct feature_sizes *size)
+static void for_every_variant(void (*body)(const rt_loss *loss, const struct variant *variant))
 {
     for (size_t i = 0; i < rt_loss_count; ++i) {
-        if (!feature_loss(rt_losses[i]))
-            continue;
-        rt_shape student, teacher;
-        feature_shapes(rt_losses[i], size, &student, &teacher);
-        feature_trial_fill(&trial, rt_losses[i], NULL, 0, student, teacher);
-        body();
-        for (size_t v = 0; v < sizeof variants / sizeof *variants; ++v) {
-            if (strcmp(variants[v].loss, rt_losses[i]->name) != 0)
-                continue;
-            feature_trial_fill(&trial, rt_losses[i], &variants[v].setting, 1, student, teacher);
-            body();
-        }
-    }
-}
-
-static void for_every_loss_and_size(void (*body)(void))
-{
-    for (size_t s = 0; s < SIZES; ++s)
-        for_every_loss(body, &sizes[s]);
-}
-
-static double value_at(float *number, float shift)
-{
-    const float kept = *number;
-    *number = kept + shift; /* exact: both are short multiples of a power of two */
-    feature_trial_run(&trial, false);
-    *number = kept;
-    return trial.value;
-}
-
-static void check_array(float *values, const float *gradient, size_t count, const char *what)
-{
-    const float step = 0x1p-9f;
-    for (size_t i = 0; i < count; i += 1 + count / 100) {
-        double near = value_at(&values[i], step) - value_at(&values[i], -step);
-        double far = value_at(&values[i], 2 * step) - value_at(&values[i], -2 * step);
-        double expected = (8.0 * near - far) / (12.0 * (double)step); /* off by step^4 / 30 of the fifth derivative */
-        if (!(fabs((double)gradient[i] - expected) <= 1e-6 * fabs(expected) + 1e-9 * (1.0 + fabs(trial.value))))
-            fail_msg("%s: gradient %zu by %s is %.9g, finite differences give %.9g", feature_trial_text(&trial), i,
-                     what, (double)gradient[i], expected);
-    }
-}
-
-static void check_differences(void)
-{
-    feature_trial_run(&trial, true);
-    check_array(trial.student, trial.gradient, feature_elements(&trial.student_shape), "the student's features");
-    for (size_t i = 0; i < trial.own_count; ++i)
-        if (trial.trained[i])
-            check_array(trial.own[i], trial.own_gradient[i], trial.own_elements[i], "an own array");
-}
-
-static void gradients_agree_with_finite_differences(void **state)
-{
-    (void)state;
-    for_every_loss_and_size(check_differences);
-}
-
-static void check_threads(void)
-{
-    rt_threads_start(1);
-    other = trial;
-    feature_trial_run(&trial, true);
-    for (int threads = 2; threads <= 3; ++threads) {
-        rt_threads_start(threads);
-        struct feature_trial *together = &other;
-        memset(together->gradient, 0, sizeof together->gradient);
-        memset(together->own_gradient, 0, sizeof together->own_gradient);
-        rt_error err = {0};
-        assert_int_equal(feature_trial_evaluate(together, true, &err), RT_OK);
-        assert_memory_equal(&together->value, &trial.value, sizeof trial.value);
-        assert_memory_equal(together->gradient, trial.gradient, sizeof trial.gradient);
-        assert_memory_equal(together->own_gradient, trial.own_gradient, sizeof trial.own_gradient);
-        assert_memory_equal(together->own_after, trial.own_after, sizeof trial.own_after);
-    }
-    rt_threads_start(2);
-}
-
-static void bits_do_not_depend_on_threads(void **state)
-{
-    (void)state;
-    for_every_loss(check_threads, &sizes[1]);
-    for_every_loss(check_threads, &many);
-}
-
-/* Features of 1e4, zeros, equal rows, one row unlike the others, and a student or a teacher that is flat. */
-static void check_extremes(void)
-{
-    size_t sizes_of[] = {feature_elements(&trial.student_shape), feature_elements(&trial.teacher_shape)};
-    float *arrays[] = {trial.student, trial.teacher};
-    for (int kind = 0; kind < 12; ++kind) {
-        for (size_t a = 0; a < 2; ++a)
-            for (size_t i = 0; i < sizes_of[a]; ++i) {
-                size_t row = sizes_of[a] / trial.student_shape.dims[0];
-                float wild = 1e4f * feature_pseudo((uint32_t)a, (uint32_t)i);
-                const float kinds[6] = {0.0f,
-                                        wild,
-                                        1e4f,
-                                        (float)(i % row),
-                                        i / row ? 0 : wild,
-                                        1e4f + feature_pseudo(3, (uint32_t)(i % row)) * 0x1p-6f};
-                arrays[a][i] = kinds[kind < 6 ? kind : a ? kind - 6 : 1];
+        size_t found = 0;
+        for (size_t v = 0; v < sizeof variants / sizeof *variants; ++v)
+            if (strcmp(variants[v].loss, rt_losses[i]->name) == 0) {
+                body(rt_losses[i], &variants[v]);
+                ++found;
             }
-        memset(trial.gradient, 0, sizeof trial.gradient);
-        memset(trial.own_gradient, 0, sizeof trial.own_gradient);
-        feature_trial_run(&trial, true);
-        for (size_t i = 0; i < sizes_of[0]; ++i)
-            if (!isfinite(trial.gradient[i]))
-                fail_msg("%s: extreme inputs of kind %d give a gradient of %g", feature_trial_text(&trial), kind,
-                         (double)trial.gradient[i]);
-        for (size_t o = 0; o < trial.own_count; ++o)
-            for (size_t i = 0; i < trial.own_elements[o]; ++i)
-                if (!isfinite(trial.own_gradient[o][i]) || !isfinite(trial.own_after[o][i]))
-                    fail_msg("%s: extreme inputs of kind %d spoil own array %zu", feature_trial_text(&trial), kind, o);
+        if (feature_loss(rt_losses[i]) && found == 0)
+            fail_msg("loss '%s' reads features and has no line in variants[]", rt_losses[i]->name);
+    }
+}
+
+static void check(const rt_loss *loss, const struct variant *variant)
+{
+    _Alignas(max_align_t) unsigned char settings[MAX_STATE] = {0};
+    rt_error err = {0};
+    assert_true(loss->state_size <= sizeof settings);
+    if (rt_settings_parse(loss->name, loss->params, variant->settings, setting_count(variant), settings, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    const rt_check_subject subject = {.loss = loss, .settings = settings};
+    for (size_t i = 0; i < rt_check_count; ++i) {
+        rt_check_result result;
+        if (strcmp(rt_checks[i].name, "speed") == 0)
+            continue;
+        if (rt_check_run(&rt_checks[i], &subject, &result, &err) != RT_OK)
+            fail_msg("%s", err.message);
+        if (result.verdict == RT_CHECK_FAILED)
+            fail_msg("%s %s: %s: %s", loss->name, variant->settings[0] ? variant->settings[0] : "", rt_checks[i].name,
+                     result.failure.words);
+    }
+}
+
+static void every_variant_passes_every_check(void **state)
+{
+    (void)state;
+    for_every_variant(check);
+}
+
+/* Zeros, wild ones up to 8e4, all alike, equal rows, one row unlike the others, rows that hardly differ. */
+static float extreme(int kind, size_t row, size_t column, float wild)
+{
+    switch (kind) {
+    case 0:
+        return 0.0f;
+    case 1:
+        return wild;
+    case 2:
+        return 1e4f;
+    case 3:
+        return (float)column;
+    case 4:
+        return row ? 0.0f : wild;
+    default:
+        return 1e4f + wild * 0x1p-19f;
+    }
+}
+
+static void expect_finite(int kind)
+{
+    for (size_t i = 0; i < feature_elements(&trial.student_shape); ++i)
+        if (!isfinite(trial.gradient[i]))
+            fail_msg("%s: extreme inputs of kind %d give a gradient of %g", feature_trial_text(&trial), kind,
+                     (double)trial.gradient[i]);
+    for (size_t own = 0; own < trial.own_count; ++own)
+        for (size_t i = 0; i < trial.own_elements[own]; ++i)
+            if (!isfinite(trial.own_gradient[own][i]) || !isfinite(trial.own_after[own][i]))
+                fail_msg("%s: extreme inputs of kind %d spoil own array %zu", feature_trial_text(&trial), kind, own);
+}
+
+static void check_extremes(const rt_loss *loss, const struct variant *variant)
+{
+    enum { KINDS = 6 };
+    for (size_t samples = 1; samples <= 4; ++samples) {
+        const struct feature_sizes sizes = {samples, 2, 3, 3, 2, 4, 5};
+        rt_shape student, teacher;
+        feature_shapes(loss, &sizes, &student, &teacher);
+        for (int kind = 0; kind < 2 * KINDS; ++kind) { /* both alike, then the student wild */
+            feature_trial_fill(&trial, loss, variant->settings, setting_count(variant), student, teacher);
+            size_t row = feature_elements(&student) / samples, other = feature_elements(&teacher) / samples;
+            for (size_t i = 0; i < samples * row; ++i)
+                trial.student[i] = extreme(kind < KINDS ? kind : 1, i / row, i % row, 4e4f * trial.student[i]);
+            for (size_t i = 0; i < samples * other; ++i)
+                trial.teacher[i] = extreme(kind % KINDS, i / other, i % other, 4e4f * trial.teacher[i]);
+            feature_trial_run(&trial, true);
+            expect_finite(kind);
+        }
     }
 }
 
 static void extreme_features_stay_finite(void **state)
 {
     (void)state;
-    for_every_loss_and_size(check_extremes);
-}
-
-/* Of a gradient that was added to `before`, and of the plain one; where layers are pooled it comes in several parts. */
-static void expect_added(const float *after, const float *plain, size_t count, float before, float weight)
-{
-    for (size_t i = 0; i < count; ++i) {
-        float expected = before + weight * plain[i], size = fabsf(before) + fabsf(weight * plain[i]);
-        if (!(fabsf(after[i] - expected) <= 0x1p-20f * size + 1e-30f))
-            fail_msg("%s: gradient %zu is %.9g, not %.9g", feature_trial_text(&trial), i, (double)after[i],
-                     (double)expected);
-    }
-}
-
-static void check_accumulation(void)
-{
-    other = trial;
-    feature_trial_run(&trial, true);
-    for (size_t i = 0; i < TRIAL_FEATURES; ++i)
-        other.gradient[i] = 0.5f;
-    for (size_t o = 0; o < RT_LOSS_MAX_OWN; ++o)
-        for (size_t i = 0; i < TRIAL_OWN; ++i)
-            other.own_gradient[o][i] = 0.5f;
-    other.weight = 2.0;
-    feature_trial_run(&other, true);
-    assert_memory_equal(&other.value, &trial.value, sizeof trial.value);
-    expect_added(other.gradient, trial.gradient, feature_elements(&trial.student_shape), 0.5f, 2.0f);
-    for (size_t o = 0; o < trial.own_count; ++o)
-        if (trial.trained[o])
-            expect_added(other.own_gradient[o], trial.own_gradient[o], trial.own_elements[o], 0.5f, 2.0f);
-    feature_trial_run(&other, false);
-    assert_memory_equal(&other.value, &trial.value, sizeof trial.value);
-}
-
-static void gradients_are_added_and_weighted(void **state)
-{
-    (void)state;
-    for_every_loss_and_size(check_accumulation);
-}
-
-static void check_equality(void)
-{
-    if (!(trial.loss->properties & RT_LOSS_ZERO_AT_EQUALITY))
-        return;
-    trial.teacher_shape = trial.student_shape;
-    memcpy(trial.teacher, trial.student, sizeof trial.teacher);
-    feature_trial_run(&trial, true);
-    if (!(fabs(trial.value) <= 1e-12))
-        fail_msg("%s of equals is %g", feature_trial_text(&trial), trial.value);
-    for (size_t i = 0; i < feature_elements(&trial.student_shape); ++i)
-        if (!(fabs((double)trial.gradient[i]) <= 1e-12))
-            fail_msg("%s of equals has a gradient of %g", feature_trial_text(&trial), (double)trial.gradient[i]);
-}
-
-static void equal_features_give_zero(void **state)
-{
-    (void)state;
-    for_every_loss_and_size(check_equality);
-    for_every_loss(check_equality, &many);
-}
-
-static void check_sign(void)
-{
-    feature_trial_run(&trial, false);
-    if ((trial.loss->properties & RT_LOSS_NON_NEGATIVE) && !(trial.value >= 0.0))
-        fail_msg("%s is %g", feature_trial_text(&trial), trial.value);
-}
-
-static void signs_are_as_promised(void **state)
-{
-    (void)state;
-    for_every_loss_and_size(check_sign);
-    for_every_loss(check_sign, &many);
-}
-
-static void check_blame(void)
-{
-    float *arrays[] = {trial.student, trial.teacher};
-    for (size_t a = 0; a < 2; ++a) {
-        rt_error err = {0};
-        float kept = arrays[a][0];
-        arrays[a][0] = NAN;
-        assert_int_equal(feature_trial_evaluate(&trial, true, &err), RT_ERROR_NUMERIC);
-        if (!strstr(err.message, a ? "'teacher.features' of sample 0" : "'student.features' of sample 0"))
-            fail_msg("%s: %s", feature_trial_text(&trial), err.message);
-        arrays[a][0] = kept;
-    }
-}
-
-static void features_that_are_not_finite_are_named(void **state)
-{
-    (void)state;
-    for_every_loss(check_blame, &sizes[3]);
+    for_every_variant(check_extremes);
 }
 
 int main(void)
 {
     rt_threads_start(2);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_agree_with_finite_differences),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(every_variant_passes_every_check),
         cmocka_unit_test(extreme_features_stay_finite),
-        cmocka_unit_test(gradients_are_added_and_weighted),
-        cmocka_unit_test(equal_features_give_zero),
-        cmocka_unit_test(signs_are_as_promised),
-        cmocka_unit_test(features_that_are_not_finite_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,8 @@ static const struct feature_golden {
     size_t trained_count;                    /* own arrays that are trained, in the order of plan()'s */
     struct feature_golden_gradient trained[FEATURE_GOLDEN_TRAINED];
 } feature_golden[] = {
+#include "features/clouds.inc"
+#include "features/contrastive.inc"
 #include "features/relations.inc"
 };
 

@@ -59,6 +59,72 @@ def rkd(student, teacher, batch, distance_weight=25.0, angle_weight=50.0):
             + angle_weight * smooth_l1_loss(angles(student), angles(teacher)))
 
 
+def centered(matrix):
+    return matrix - matrix.mean(0, keepdim=True) - matrix.mean(1, keepdim=True) + matrix.mean()
+
+
+def cka(student, teacher, batch):
+    k, l = centered(student @ student.T), centered(teacher @ teacher.T)
+    return 1 - (k * l).sum() / (k.norm() * l.norm())
+
+
+def apart(features):
+    """Distances, with zeros on the diagonal that have no gradient."""
+    between = ~torch.eye(len(features), dtype=torch.bool)
+    squares = ((features[:, None] - features[None]) ** 2).sum(2)
+    distances = torch.zeros_like(squares)
+    distances[between] = squares[between].sqrt()
+    return distances
+
+
+def distance_covariance(student, teacher, batch):
+    a, b = centered(apart(student)), centered(apart(teacher))
+
+    def covariance(x, y):
+        return (x * y).mean()
+
+    return 1 - covariance(a, b) / torch.sqrt(covariance(a, a) * covariance(b, b))
+
+
+def topology(student, teacher, batch, normalization="mean"):
+    samples = len(student)
+
+    def lengths(features):
+        """Kruskal's algorithm: edges from short to long, of which those stay that join two pieces."""
+        distances = apart(features)
+        pairs = sorted(((i, j) for i in range(samples) for j in range(i)), key=lambda pair: distances[pair].item())
+        piece, kept = list(range(samples)), []
+        for i, j in pairs:
+            if piece[i] != piece[j]:
+                kept.append(distances[i, j])
+                piece = [piece[i] if other == piece[j] else other for other in piece]
+        measure = {"mean": distances.sum() / (samples * (samples - 1)), "maximum": distances.max(), "none": 1}
+        return torch.stack(kept) / measure[normalization]
+
+    return ((lengths(student) - lengths(teacher)) ** 2).sum() / samples
+
+
+def nst(student, teacher, batch):
+    student, teacher = (normalize(features.flatten(2), dim=2) for features in pooled(student, teacher))
+
+    def kernel(a, b):
+        return (torch.einsum("nkp,ndp->nkd", a, b) ** 2).mean()
+
+    return kernel(student, student) + kernel(teacher, teacher) - 2 * kernel(student, teacher)
+
+
+def vid(student, teacher, batch):
+    student, teacher = pooled(student, teacher)
+    channels = teacher.shape[1]
+    weights = [batch.own(channels, inputs) for inputs in (student.shape[1], channels, channels)]
+    variance = torch.nn.functional.softplus(batch.own(channels)) + 1e-5
+    mean = student
+    for weight in weights:
+        mean = torch.nn.functional.conv2d(mean if weight is weights[0] else mean.relu(), weight[:, :, None, None])
+    variance = variance[None, :, None, None]
+    return 0.5 * ((mean - teacher) ** 2 / variance + variance.log()).mean()
+
+
 CASES = [
     (similarity, {}, VECTORS),
     (attention, {}, MAPS),
@@ -69,4 +135,11 @@ CASES = [
     (rkd, {}, VECTORS),
     (rkd, {"angle_weight": 0.0}, VECTORS),
     (rkd, {"distance_weight": 0.0, "angle_weight": 1.0}, VECTORS),
+    (cka, {}, VECTORS),
+    (distance_covariance, {}, VECTORS[1:]),
+    (topology, {}, VECTORS),
+    (topology, {"normalization": "maximum"}, VECTORS),
+    (topology, {"normalization": "none"}, VECTORS),
+    (nst, {}, MAPS),
+    (vid, {}, MAPS),
 ]

@@ -1,0 +1,141 @@
+/* Neuron selectivity transfer: the distributions of where channels are active, compared by maximum mean discrepancy.
+ *
+ *     a_k: channel k of a sample's map, flattened, divided by its Euclidean norm
+ *     l = mean over the batch of  mean_kk' <s_k, s_k'>^2 + mean_dd' <t_d, t_d'>^2 - 2 mean_kd <s_k, t_d>^2
+ *     dl/ds_k = 4 mean_k' <s_k, s_k'> s_k' / K - 4 mean_d <s_k, t_d> t_d / K
+ *
+ * Maps of two sizes: in each direction the larger is pooled to the smaller (adaptive average). */
+#include "retort/features.h"
+#include "retort/loss.h"
+#include "retort/matrix.h"
+
+enum { STUDENT, TEACHER, PORTS };
+
+static const rt_port ports[] = {
+    [STUDENT] = {"student.features", "N H W K", RT_PORT_DIFF},
+    [TEACHER] = {"teacher.features", "N I J D", 0},
+};
+
+struct work {
+    rt_pool pools[2];
+    size_t pixels;
+    double *losses, *pixel;
+    double *channels[2], *norms[2]; /* [channels, pixels], [channels] */
+    double *own, *across, *others;  /* products [K, K], [K, D], [D, D] */
+    double *slopes, *pulls;         /* [K, pixels] each */
+};
+
+/* Samples are taken one after the other, all threads at each, so that scratch is for one. Counts it, in doubles, where
+ * there is none yet. */
+static size_t lay_out(const rt_shape *student, const rt_shape *teacher, struct work *work, double *scratch)
+{
+    size_t used = 0, k = student->dims[3], d = teacher->dims[3];
+    rt_pool_both(student, teacher, &work->pools[0], &work->pools[1]);
+    work->pixels = work->pools[0].rows * work->pools[0].columns;
+#define TAKE(pointer, count) ((pointer) = scratch ? scratch + used : NULL, used += (count))
+    TAKE(work->losses, student->dims[0]), TAKE(work->pixel, k > d ? k : d);
+    TAKE(work->channels[0], k * work->pixels), TAKE(work->channels[1], d * work->pixels);
+    TAKE(work->norms[0], k), TAKE(work->norms[1], d);
+    TAKE(work->own, k * k), TAKE(work->across, k * d), TAKE(work->others, d * d);
+    TAKE(work->slopes, k * work->pixels), TAKE(work->pulls, k * work->pixels);
+#undef TAKE
+    return used;
+}
+
+static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
+{
+    (void)state, (void)err;
+    struct work work;
+    plan->scratch_bytes = lay_out(&plan->shapes[STUDENT], &plan->shapes[TEACHER], &work, NULL) * sizeof(double);
+    return RT_OK;
+}
+
+/* The channels of one map, at unit length. */
+RT_WIDE static void select_channels(const struct work *work, size_t side, const float *map)
+{
+    const rt_pool *pool = &work->pools[side];
+    for (size_t y = 0; y < pool->rows; ++y)
+        for (size_t x = 0; x < pool->columns; ++x) {
+            rt_pool_pixel(pool, map, y, x, work->pixel);
+            for (size_t c = 0; c < pool->channels; ++c)
+                work->channels[side][c * work->pixels + y * pool->columns + x] = work->pixel[c];
+        }
+    for (size_t c = 0; c < pool->channels; ++c)
+        work->norms[side][c] = rt_normalize(work->channels[side] + c * work->pixels, work->pixels);
+}
+
+RT_WIDE static double mean_square(const double *products, size_t cells)
+{
+    return rt_dot(products, products, cells) / (double)cells;
+}
+
+static double compare(const struct work *work)
+{
+    size_t k = work->pools[0].channels, d = work->pools[1].channels;
+    const rt_matrix student = rt_matrix_doubles(work->channels[0], k, work->pixels);
+    const rt_matrix teacher = rt_matrix_doubles(work->channels[1], d, work->pixels);
+    rt_multiply(student, rt_transposed(student), work->own);
+    rt_multiply(student, rt_transposed(teacher), work->across);
+    rt_multiply(teacher, rt_transposed(teacher), work->others);
+    return mean_square(work->own, k * k) + mean_square(work->others, d * d) - 2.0 * mean_square(work->across, k * d);
+}
+
+RT_WIDE static void add_gradient(const struct work *work, double scale, float *gradient)
+{
+    const rt_pool *pool = &work->pools[0];
+    size_t k = pool->channels, d = work->pools[1].channels, pixels = work->pixels;
+    rt_multiply(rt_matrix_doubles(work->own, k, k), rt_matrix_doubles(work->channels[0], k, pixels), work->slopes);
+    rt_multiply(rt_matrix_doubles(work->across, k, d), rt_matrix_doubles(work->channels[1], d, pixels), work->pulls);
+    for (size_t c = 0; c < k; ++c) {
+        double *slopes = work->slopes + c * pixels;
+        const double *pulls = work->pulls + c * pixels;
+        for (size_t p = 0; p < pixels; ++p)
+            slopes[p] = 4.0 / (double)k * (slopes[p] / (double)k - pulls[p] / (double)d);
+        rt_normalize_backward(work->channels[0] + c * pixels, work->norms[0][c], pixels, slopes);
+    }
+    for (size_t y = 0; y < pool->rows; ++y)
+        for (size_t x = 0; x < pool->columns; ++x) {
+            for (size_t c = 0; c < k; ++c)
+                work->pixel[c] = work->slopes[c * pixels + y * pool->columns + x];
+            rt_pool_pixel_backward(pool, work->pixel, scale, y, x, gradient);
+        }
+}
+
+static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
+{
+    (void)state, (void)err;
+    const rt_port_data *student = &io->ports[STUDENT], *teacher = &io->ports[TEACHER];
+    struct work work;
+    lay_out(&student->shape, &teacher->shape, &work, io->scratch);
+    size_t samples = student->shape.dims[0], size = work.pools[0].height * work.pools[0].width * work.pools[0].channels;
+    size_t other = work.pools[1].height * work.pools[1].width * work.pools[1].channels;
+    for (size_t n = 0; n < samples; ++n) {
+        select_channels(&work, 0, student->values + n * size);
+        select_channels(&work, 1, teacher->values + n * other);
+        work.losses[n] = compare(&work);
+        if (student->gradient)
+            add_gradient(&work, io->weight / (double)samples, student->gradient + n * size);
+    }
+    *loss = rt_batch_mean(work.losses, samples);
+    return RT_OK;
+}
+
+const rt_loss rt_loss_nst = {
+    .abi = RT_LOSS_ABI,
+    .name = "nst",
+    .summary = "neuron selectivity transfer (NST): where channels are active, by a squared product kernel",
+    .formula = "mean over the batch of mean_kk' <s_k, s_k'>^2 + mean_dd' <t_d, t_d'>^2 - 2 mean_kd <s_k, t_d>^2;\n"
+               "s_k, t_d the channels of each network's map, flattened, over their Euclidean norms.\n"
+               "The larger map is pooled to the smaller first. Several layers: one term each",
+    .reference = "Huang, Wang: Like What You Like: Knowledge Distill via Neuron Selectivity Transfer, 2017,\n"
+                 "arXiv:1707.01219",
+    .published = "CIFAR-100, weight 50 beside cross-entropy at 1, each stage a term;\n"
+                 "240 epochs by RepDistiller's recipe, last epoch, test set:\n"
+                 "wrn_40_2 to wrn_16_2 73.68, resnet56 to resnet20 69.60,\n"
+                 "resnet32x4 to resnet8x4 73.30, vgg13 to vgg8 71.53",
+    .ports = ports,
+    .port_count = PORTS,
+    .properties = RT_LOSS_ZERO_AT_EQUALITY,
+    .plan = plan,
+    .run = run,
+};
