@@ -2,16 +2,20 @@
 
 #include <stdbool.h>
 
-/* Half of the sum of both derivatives, and the side that sign(left - right) chooses: of max with sign 1, of min -1. */
+/* Of min and max: the derivative of the one that is chosen, gated, since the other's may be too large for any sum. At a
+ * kink both gates are at one half. */
 static int derive_choice(rt_formula *formula, const rt_formula_node *node, int left, int right)
 {
+    int half = rt_formula_number(formula, 0.5);
     int sign = rt_formula_unary(formula, RT_FORMULA_SIGN,
                                 rt_formula_binary(formula, RT_FORMULA_SUBTRACT, node->left, node->right));
-    int sum = rt_formula_binary(formula, RT_FORMULA_ADD, left, right);
-    int difference = rt_formula_binary(formula, RT_FORMULA_SUBTRACT, left, right);
-    rt_formula_kind with = node->kind == RT_FORMULA_MAX ? RT_FORMULA_ADD : RT_FORMULA_SUBTRACT;
-    int both = rt_formula_binary(formula, with, sum, rt_formula_binary(formula, RT_FORMULA_MULTIPLY, sign, difference));
-    return rt_formula_binary(formula, RT_FORMULA_MULTIPLY, rt_formula_number(formula, 0.5), both);
+    int side = rt_formula_binary(formula, RT_FORMULA_MULTIPLY, half, sign);
+    int of_larger = rt_formula_binary(formula, RT_FORMULA_ADD, half, side);
+    int of_smaller = rt_formula_binary(formula, RT_FORMULA_SUBTRACT, half, side);
+    bool max = node->kind == RT_FORMULA_MAX;
+    return rt_formula_binary(formula, RT_FORMULA_ADD,
+                             rt_formula_binary(formula, RT_FORMULA_GATE, max ? of_larger : of_smaller, left),
+                             rt_formula_binary(formula, RT_FORMULA_GATE, max ? of_smaller : of_larger, right));
 }
 
 /* Where node `number` is exp(a * log(x)), which is how x^a is written: a x^(a - 1) x', which at x = 0 is a number where
@@ -47,6 +51,8 @@ static int derive(rt_formula *formula, int number, const int *derivatives)
         return rt_formula_binary(formula, RT_FORMULA_DIVIDE,
                                  rt_formula_binary(formula, RT_FORMULA_SUBTRACT, left, other), y);
     }
+    case RT_FORMULA_GATE:
+        return rt_formula_binary(formula, RT_FORMULA_GATE, x, right);
     case RT_FORMULA_MIN:
     case RT_FORMULA_MAX:
         return derive_choice(formula, &node, left, right);
@@ -79,7 +85,7 @@ int rt_formula_derive(rt_formula *formula, int root)
         const rt_formula_node *node = &formula->nodes[i];
         if (needed[i] && node->kind >= RT_FORMULA_ADD)
             needed[node->left] = true;
-        if (needed[i] && node->kind >= RT_FORMULA_ADD && node->kind <= RT_FORMULA_MAX)
+        if (needed[i] && node->kind >= RT_FORMULA_ADD && node->kind <= RT_FORMULA_GATE)
             needed[node->right] = true;
     }
     for (int i = 0; i <= root; ++i)

@@ -67,8 +67,10 @@ static double fold_binary(rt_formula_kind kind, double x, double y)
         return x / y;
     case RT_FORMULA_MIN:
         return x < y ? x : y;
-    default:
+    case RT_FORMULA_MAX:
         return x > y ? x : y;
+    default:
+        return x == 0.0 ? 0.0 : x * y;
     }
 }
 
@@ -103,6 +105,8 @@ static int known(rt_formula *formula, rt_formula_kind kind, int x, int y)
         if (nodes[x].kind == RT_FORMULA_DIVIDE && nodes[x].right == y)
             return nodes[x].left;
         return RT_FORMULA_FULL;
+    case RT_FORMULA_GATE:
+        return is(formula, y, 1.0) ? x : is(formula, y, 0.0) ? y : RT_FORMULA_FULL;
     case RT_FORMULA_DIVIDE:
         if (is(formula, y, 1.0) || (is(formula, x, 0.0) && !is_number(formula, y)))
             return x;

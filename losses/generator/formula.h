@@ -24,7 +24,9 @@ typedef enum rt_formula_kind {
     RT_FORMULA_MULTIPLY,
     RT_FORMULA_DIVIDE,
     RT_FORMULA_MIN,
-    RT_FORMULA_MAX, /* up to here with two operands, from here on with one */
+    RT_FORMULA_MAX,
+    RT_FORMULA_GATE, /* 0 where the left operand is, whatever the right one is; else their product. Of derivatives
+                      * alone. Up to here with two operands, from here on with one */
     RT_FORMULA_NEGATE,
     RT_FORMULA_LOG,
     RT_FORMULA_EXP,

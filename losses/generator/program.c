@@ -10,7 +10,7 @@ enum { BLOCK = 64, U = 0, LOG_U = 1, NONE = RT_PROGRAM_REGISTERS, FOREVER = RT_F
 
 static bool is_binary(const rt_formula_node *node)
 {
-    return node->kind >= RT_FORMULA_ADD && node->kind <= RT_FORMULA_MAX;
+    return node->kind >= RT_FORMULA_ADD && node->kind <= RT_FORMULA_GATE;
 }
 
 static bool is_given(const rt_formula *formula, int node)
@@ -87,6 +87,8 @@ RT_WIDE_INLINE void operate(const rt_operation *operation, const double *restric
         EACH(x[k] < y[k] ? x[k] : y[k]);
     case RT_FORMULA_MAX:
         EACH(x[k] > y[k] ? x[k] : y[k]);
+    case RT_FORMULA_GATE:
+        EACH(x[k] == 0.0 ? 0.0 : x[k] * y[k]);
     case RT_FORMULA_NEGATE:
         EACH(-x[k]);
     case RT_FORMULA_LOG:

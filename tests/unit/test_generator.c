@@ -298,6 +298,7 @@ static void what_generates_no_divergence_is_refused(void **state)
     refuse("log(u-0.5)-log(0.5)", "at u = 0.495036 its value is nan; it must be finite");
     refuse("exp(exp(u))-exp(exp(1))", "at u = 6.62351 its value is inf; it must be finite");
     refuse("u-1", "it is a straight line, for which every student is as good as the teacher");
+    refuse("1-min(u,exp(u-1))", "it is a straight line, for which every student is as good as the teacher");
     refuse("-abs(u-1)", "it is not convex: from u = 0.984496 to 1.01575 its slope falls from 1 to -1, by 2");
     refuse("(u-1)^2*(u-3)^2",
            "it is not convex: from u = 1.43243 to 2.5938 its slope falls from 1.53894 to -1.53771, by 3.07665");
