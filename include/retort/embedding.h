@@ -17,12 +17,12 @@ extern "C" {
 
 /* embedded [rows, dimension] = features weight^T + bias, weight [dimension, features.columns], bias [dimension] or
  * NULL. Embedded vectors are overwritten. */
-void rt_embed(rt_matrix features, const float *weight, const float *bias, size_t dimension, double *embedded);
+RT_API void rt_embed(rt_matrix features, const float *weight, const float *bias, size_t dimension, double *embedded);
 
 /* From slopes [rows, dimension], the gradient by what was embedded, adds scale times the gradients by weight, bias and
  * features [rows, features.columns]; those that are NULL are not wanted. */
-void rt_embed_backward(double scale, const double *slopes, rt_matrix features, const float *weight, size_t dimension,
-                       float *weight_gradient, float *bias_gradient, float *feature_gradient);
+RT_API void rt_embed_backward(double scale, const double *slopes, rt_matrix features, const float *weight,
+                              size_t dimension, float *weight_gradient, float *bias_gradient, float *feature_gradient);
 
 /* The weight of an embedding of `size` features, drawn as PyTorch draws a linear layer's. */
 static inline rt_own rt_own_weight(const char *name, size_t dimension, size_t size)

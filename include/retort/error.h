@@ -11,6 +11,8 @@
 #ifndef RETORT_ERROR_H
 #define RETORT_ERROR_H
 
+#include "retort/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,10 +37,11 @@ typedef struct rt_error {
 
 /* Writes the sentence into `err` (which may be NULL), in place of an earlier one and cut to what message[] holds, and
  * returns `status`, so that `return rt_fail(err, RT_ERROR_SHAPE, "...")` is the whole error path. */
-rt_status rt_fail(rt_error *err, rt_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+RT_API rt_status rt_fail(rt_error *err, rt_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* "shape", "file", ...: the kind of failure in a word, for logs. Static storage. */
-const char *rt_status_name(rt_status status);
+RT_API const char *rt_status_name(rt_status status);
 
 /* Returns early with the status of `call` when it is not RT_OK. */
 #define RT_TRY(call)                                                                                                   \

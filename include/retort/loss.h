@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "retort/api.h"
 #include "retort/error.h"
 #include "retort/param.h"
 
@@ -136,7 +137,7 @@ typedef struct rt_loss {
 
 /* Calls body(context, row) for rows 0..rows-1 on all compute threads. Rows are independent: body writes only
  * to memory that belongs to its row, so the bits do not depend on the number of threads. */
-void rt_parallel_rows(size_t rows, void (*body)(void *context, size_t row), void *context);
+RT_API void rt_parallel_rows(size_t rows, void (*body)(void *context, size_t row), void *context);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,8 @@
 
 #include <stddef.h>
 
+#include "retort/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -47,23 +49,23 @@ static inline rt_matrix rt_transposed(rt_matrix matrix)
 }
 
 /* product [a.rows, b.columns] = a b; a.columns = b.rows. The product is overwritten and overlaps neither. */
-void rt_multiply(rt_matrix a, rt_matrix b, double *product);
+RT_API void rt_multiply(rt_matrix a, rt_matrix b, double *product);
 
 /* Adds scale * a b to sum [a.rows, b.columns], rounding each element of the product once. */
-void rt_multiply_add(double scale, rt_matrix a, rt_matrix b, float *sum);
+RT_API void rt_multiply_add(double scale, rt_matrix a, rt_matrix b, float *sum);
 
 /* distances [a.rows, b.rows]: the squared Euclidean distances between the rows of a and those of b, from differences,
  * so that they are exact where rows are close, and 0 where they are equal. a.columns = b.columns. */
-void rt_squared_distances(rt_matrix a, rt_matrix b, double *distances);
+RT_API void rt_squared_distances(rt_matrix a, rt_matrix b, double *distances);
 
 /* The gradient of a function of squared distances, slopes [a.rows, b.rows] its derivatives by them: row i of
  * pulls [a.rows, a.columns], overwritten, is sum_j 2 slopes(i, j) (a_i - b_j). For distances within one matrix, a and b
  * the same, slopes must be the sum of those of (i, j) and (j, i). */
-void rt_squared_distances_pulls(const double *slopes, rt_matrix a, rt_matrix b, double *pulls);
+RT_API void rt_squared_distances_pulls(const double *slopes, rt_matrix a, rt_matrix b, double *pulls);
 
 /* The same times scale, added to gradient [a.rows, a.columns]; pulls [a.rows, a.columns] is scratch. */
-void rt_squared_distances_backward(double scale, const double *slopes, rt_matrix a, rt_matrix b, double *pulls,
-                                   float *gradient);
+RT_API void rt_squared_distances_backward(double scale, const double *slopes, rt_matrix a, rt_matrix b, double *pulls,
+                                          float *gradient);
 
 #ifdef __cplusplus
 }

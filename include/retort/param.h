@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "retort/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -97,10 +99,10 @@ typedef struct rt_param {
     }
 
 /* Writes every default of `params` into `target`. `params` may be NULL. */
-void rt_param_defaults(const rt_param *params, void *target);
+RT_API void rt_param_defaults(const rt_param *params, void *target);
 
 /* The parameter of that name, or NULL. `params` may be NULL. */
-const rt_param *rt_param_find(const rt_param *params, const char *name);
+RT_API const rt_param *rt_param_find(const rt_param *params, const char *name);
 
 #ifdef __cplusplus
 }

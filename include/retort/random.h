@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "retort/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -33,25 +35,25 @@ typedef struct rt_key {
 } rt_key;
 
 /* Four independent uniform 32-bit words: block number `block` of the sequence that belongs to `key`. */
-void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4]);
+RT_API void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4]);
 
 /* A 32-bit word: element `draw` of the sequence, word draw % 4 of block draw / 4. draw < 2^34. */
-uint32_t rt_random_word(const rt_key *key, uint64_t draw);
+RT_API uint32_t rt_random_word(const rt_key *key, uint64_t draw);
 
 /* The next two functions use up block `draw` whole: draw d shares its bits with words 4 d to 4 d + 3. Under one key,
  * keep to one function or to different blocks.
  *
  * Uniform in [0, bound), bound > 0, from 64 random bits: no value's chance is off by more than 2^-32 of itself. */
-uint32_t rt_random_below(const rt_key *key, uint32_t draw, uint32_t bound);
+RT_API uint32_t rt_random_below(const rt_key *key, uint32_t draw, uint32_t bound);
 
 /* Uniform in [0, 1), 53 bits. */
-double rt_random_uniform(const rt_key *key, uint32_t draw);
+RT_API double rt_random_uniform(const rt_key *key, uint32_t draw);
 
 /* Standard normal variates 0..count-1 of the sequence (Box-Muller), two from each block. */
-void rt_random_normal(const rt_key *key, double *values, size_t count);
+RT_API void rt_random_normal(const rt_key *key, double *values, size_t count);
 
 /* A permutation of 0..count-1 (Fisher-Yates, from the end). count < 2^32. */
-void rt_random_permutation(const rt_key *key, uint32_t *order, size_t count);
+RT_API void rt_random_permutation(const rt_key *key, uint32_t *order, size_t count);
 
 #ifdef __cplusplus
 }

@@ -24,15 +24,15 @@ typedef struct rt_spectral {
 } rt_spectral;
 
 /* embedded [N, dimension] is overwritten. */
-void rt_spectral_embed(rt_spectral *spectral, double *embedded);
+RT_API void rt_spectral_embed(rt_spectral *spectral, double *embedded);
 
 /* From slopes [N, dimension], the gradient by what was embedded, adds scale times the gradients by weight and features;
  * NULL where not wanted. */
-void rt_spectral_backward(rt_spectral *spectral, double scale, const double *slopes, const double *embedded,
-                          float *weight_gradient, float *feature_gradient);
+RT_API void rt_spectral_backward(rt_spectral *spectral, double scale, const double *slopes, const double *embedded,
+                                 float *weight_gradient, float *feature_gradient);
 
 /* Turns the direction [size] by a step; the last thing to do in a run. */
-void rt_spectral_turn(rt_spectral *spectral, float *direction);
+RT_API void rt_spectral_turn(rt_spectral *spectral, float *direction);
 
 #ifdef __cplusplus
 }

@@ -4,13 +4,15 @@
 
 #include <stddef.h>
 
+#include "retort/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* The candidate nearest to `word` by Damerau-Levenshtein distance (optimal string alignment), or NULL where none is
  * near enough to be a likely slip: at most 2 edits, and fewer than half of the word's length. Ties go to the first. */
-const char *rt_suggest(const char *word, const char *const *candidates, size_t count);
+RT_API const char *rt_suggest(const char *word, const char *const *candidates, size_t count);
 
 #ifdef __cplusplus
 }

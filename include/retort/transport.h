@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "retort/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -18,13 +20,13 @@ extern "C" {
  *
  * It converges to a plan without entropy, whatever beta. `history` is [iterations + 3, rows + columns], written here
  * and read by rt_ipot_backward(). The plan P [rows, columns] is overwritten; sum P cost is returned. */
-double rt_ipot(const double *cost, size_t rows, size_t columns, double beta, size_t iterations, double *plan,
-               double *history);
+RT_API double rt_ipot(const double *cost, size_t rows, size_t columns, double beta, size_t iterations, double *plan,
+                      double *history);
 
 /* The gradient of what rt_ipot() returned by its cost, through all iterations: slopes [rows, columns] is overwritten.
  * `history` is as rt_ipot() left it, `work` [2, rows, columns] is scratch, where `plan` may be the first half. */
-void rt_ipot_backward(const double *cost, size_t rows, size_t columns, double beta, size_t iterations, double *history,
-                      double *slopes, double *work);
+RT_API void rt_ipot_backward(const double *cost, size_t rows, size_t columns, double beta, size_t iterations,
+                             double *history, double *slopes, double *work);
 
 /* Entropic transport by Sinkhorn's iterations on potentials f and g, in the logarithmic domain, both updated at once
  * and averaged with what they were, while epsilon takes the values of a schedule:
@@ -36,13 +38,13 @@ void rt_ipot_backward(const double *cost, size_t rows, size_t columns, double be
  *
  * Returns mean f + mean g, which in the limit is the transport's cost plus epsilon times its relative entropy.
  * `history` is [count + 4, rows + columns], written here and read by rt_sinkhorn_backward(). */
-double rt_sinkhorn(const double *cost, size_t rows, size_t columns, const double *epsilons, size_t count,
-                   double *history);
+RT_API double rt_sinkhorn(const double *cost, size_t rows, size_t columns, const double *epsilons, size_t count,
+                          double *history);
 
 /* The gradient of that by the cost, epsilons constant: slopes [rows, columns] is overwritten. Unrolled, through all
  * iterations; else through the last alone, whose plan is what it comes to in the limit. */
-void rt_sinkhorn_backward(const double *cost, size_t rows, size_t columns, const double *epsilons, size_t count,
-                          bool unrolled, double *history, double *slopes);
+RT_API void rt_sinkhorn_backward(const double *cost, size_t rows, size_t columns, const double *epsilons, size_t count,
+                                 bool unrolled, double *history, double *slopes);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 
 #include "cli/bench_losses.h"
 #include "cli/command.h"
+#include "cli/plugins.h"
 #include "cli/precision.h"
 
 enum { MOST_STEPS = 100000, MOST_THREADS = 1024, MOST_BATCH = 65536 };
@@ -25,8 +26,9 @@ rt_recipe *rt_bench_recipe(const rt_bench_options *options, const char *path)
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
     bool made_up = options->synthetic || options->kernels;
-    rt_status status = rt_recipe_load(path, options->overrides, options->override_count,
-                                      made_up ? RT_RECIPE_SYNTHETIC : RT_RECIPE_TRAIN, &recipe, &diagnostics);
+    rt_status status =
+        rt_recipe_load(path, options->overrides, options->override_count,
+                       made_up ? RT_RECIPE_SYNTHETIC : RT_RECIPE_TRAIN, options->catalogue, &recipe, &diagnostics);
     rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
     if (status == RT_OK)
@@ -147,11 +149,11 @@ static int parse(int argc, char **argv, rt_bench_options *options)
     return check(options);
 }
 
-static int run(int argc, char **argv)
+static int measure(int argc, char **argv, rt_catalogue *catalogue)
 {
     if (rt_bench_losses_wanted(argc, argv))
-        return rt_bench_losses(argc, argv);
-    rt_bench_options options = {0};
+        return rt_bench_losses(argc, argv, catalogue);
+    rt_bench_options options = {.catalogue = catalogue};
     int code = parse(argc, argv, &options);
     if (code != RT_EXIT_OK)
         return code;
@@ -162,6 +164,17 @@ static int run(int argc, char **argv)
         return RT_EXIT_USAGE;
     code = options.tune_threads ? rt_bench_threads(&options, recipe) : rt_bench_panel(&options, recipe);
     rt_recipe_free(recipe);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    rt_catalogue catalogue;
+    int code = rt_plugins_take(&rt_command_bench, &argc, argv, &catalogue);
+    if (code != RT_EXIT_OK)
+        return code;
+    code = measure(argc, argv, &catalogue);
+    rt_catalogue_close(&catalogue);
     return code;
 }
 
@@ -199,6 +212,7 @@ const rt_command rt_command_bench = {
         "changes nothing.\n"
         "\n"
         "--losses times value and gradient of each loss alone, from 16 samples of 10 classes to 256 of 1000, in\n"
-        "microseconds.\n",
+        "microseconds.\n"
+        "\n" RT_PLUGINS_DETAILS,
     .run = run,
 };

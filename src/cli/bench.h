@@ -17,6 +17,7 @@ typedef struct rt_bench_options {
     size_t batch;           /* of --kernels; 0 likewise */
     int threads;            /* 0: what the recipe says */
     rt_precision precision; /* of --kernels */
+    rt_catalogue *catalogue;
     bool synthetic, json, by_kind, by_node, kernels, tune_threads;
 } rt_bench_options;
 

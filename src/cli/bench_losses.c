@@ -11,7 +11,6 @@
 #include "base/median.h"
 #include "base/threads.h"
 #include "cli/command.h"
-#include "losses/losses.h"
 #include "recipe/recipe.h"
 #include "report/table.h"
 #include "train/term.h"
@@ -110,15 +109,15 @@ static bool takes_logits(const rt_loss *loss)
     return true;
 }
 
-static rt_status measure_all(struct batch *batch, json_t *results, rt_error *err)
+static rt_status measure_all(const rt_catalogue *catalogue, struct batch *batch, json_t *results, rt_error *err)
 {
     RT_TRY(fill(batch, err));
-    for (size_t i = 0; i < rt_loss_count; ++i)
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes && takes_logits(rt_losses[i]); ++s) {
+    for (size_t i = 0; i < catalogue->loss_count; ++i)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes && takes_logits(catalogue->losses[i]); ++s) {
             double median = 0.0;
-            RT_TRY(measure(rt_losses[i], &sizes[s], batch, &median, err));
-            json_array_append_new(results, json_pack("{s:s, s:i, s:i, s:f, s:i}", "loss", rt_losses[i]->name, "samples",
-                                                     (int)sizes[s].samples, "classes", (int)sizes[s].classes,
+            RT_TRY(measure(catalogue->losses[i], &sizes[s], batch, &median, err));
+            json_array_append_new(results, json_pack("{s:s, s:i, s:i, s:f, s:i}", "loss", catalogue->losses[i]->name,
+                                                     "samples", (int)sizes[s].samples, "classes", (int)sizes[s].classes,
                                                      "microseconds", median, "threads", rt_threads_count()));
         }
     return RT_OK;
@@ -149,7 +148,7 @@ bool rt_bench_losses_wanted(int argc, char **argv)
     return false;
 }
 
-int rt_bench_losses(int argc, char **argv)
+int rt_bench_losses(int argc, char **argv, const rt_catalogue *catalogue)
 {
     static const struct option options[] = {{"losses", no_argument, NULL, 'l'},
                                             {"threads", required_argument, NULL, 't'},
@@ -178,7 +177,7 @@ int rt_bench_losses(int argc, char **argv)
     rt_error err = {0};
     struct batch batch = {0};
     json_t *results = json_array();
-    rt_status status = measure_all(&batch, results, &err);
+    rt_status status = measure_all(catalogue, &batch, results, &err);
     if (status == RT_OK && json) {
         if (json_dumpf(results, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0)
             status = rt_fail(&err, RT_ERROR_FILE, "cannot write standard output");

@@ -4,11 +4,13 @@
 
 #include <stdbool.h>
 
+#include "recipe/catalogue.h"
+
 /* Whether a command line is this one: --losses is among its words. */
 bool rt_bench_losses_wanted(int argc, char **argv);
 
 /* Runs it, argv[0] being "bench"; returns the exit code. Results go to stdout: a table, or with --json one array of
  * {"loss", "samples", "classes", "microseconds", "threads"}. */
-int rt_bench_losses(int argc, char **argv);
+int rt_bench_losses(int argc, char **argv, const rt_catalogue *catalogue);
 
 #endif

@@ -7,30 +7,33 @@
 #include "cli/describe.h"
 #include "cli/model_size.h"
 #include "datasets/readers.h"
-#include "losses/losses.h"
 #include "report/table.h"
 #include "retort/suggest.h"
 
 /* The accessors of a registry that is an array of descriptors with `name` and `summary`. */
 #define REGISTRY(kind, items, item_count, describe_item)                                                               \
-    static size_t kind##_count(void)                                                                                   \
+    static size_t kind##_count(const rt_catalogue *catalogue)                                                          \
     {                                                                                                                  \
+        (void)catalogue;                                                                                               \
         return item_count;                                                                                             \
     }                                                                                                                  \
-    static const char *kind##_name(size_t index)                                                                       \
+    static const char *kind##_name(const rt_catalogue *catalogue, size_t index)                                        \
     {                                                                                                                  \
+        (void)catalogue;                                                                                               \
         return items[index]->name;                                                                                     \
     }                                                                                                                  \
-    static const char *kind##_summary(size_t index)                                                                    \
+    static const char *kind##_summary(const rt_catalogue *catalogue, size_t index)                                     \
     {                                                                                                                  \
+        (void)catalogue;                                                                                               \
         return items[index]->summary;                                                                                  \
     }                                                                                                                  \
-    static rt_status kind##_describe(size_t index, FILE *file, rt_error *err)                                          \
+    static rt_status kind##_describe(const rt_catalogue *catalogue, size_t index, FILE *file, rt_error *err)           \
     {                                                                                                                  \
+        (void)catalogue;                                                                                               \
         return describe_item(items[index], file, err);                                                                 \
     }
 
-REGISTRY(loss, rt_losses, rt_loss_count, rt_describe_loss)
+REGISTRY(loss, catalogue->losses, catalogue->loss_count, rt_describe_loss)
 REGISTRY(dataset, rt_readers, rt_reader_count, rt_describe_reader)
 REGISTRY(optimizer, rt_optimizers, rt_optimizer_count, rt_describe_optimizer)
 REGISTRY(schedule, rt_schedules, rt_schedule_count, rt_describe_schedule)
@@ -44,8 +47,9 @@ static size_t variant_count(const rt_model_family *family)
     return count;
 }
 
-static size_t model_count(void)
+static size_t model_count(const rt_catalogue *catalogue)
 {
+    (void)catalogue;
     size_t count = 0;
     for (size_t i = 0; i < rt_model_family_count; ++i)
         count += variant_count(rt_model_families[i]);
@@ -60,32 +64,36 @@ static const char *model_at(size_t index, const rt_model_family **family)
     return (*family)->variants[index];
 }
 
-static const char *model_name(size_t index)
+static const char *model_name(const rt_catalogue *catalogue, size_t index)
 {
+    (void)catalogue;
     const rt_model_family *family;
     return model_at(index, &family);
 }
 
-static const char *model_summary(size_t index)
+static const char *model_summary(const rt_catalogue *catalogue, size_t index)
 {
+    (void)catalogue;
     const rt_model_family *family;
     model_at(index, &family);
     return family->summary;
 }
 
-static rt_status model_describe(size_t index, FILE *file, rt_error *err)
+static rt_status model_describe(const rt_catalogue *catalogue, size_t index, FILE *file, rt_error *err)
 {
+    (void)catalogue;
     const rt_model_family *family;
     const char *variant = model_at(index, &family);
     return rt_describe_model(family, variant, file, err);
 }
 
-static rt_status list_summaries(const rt_kind *kind, FILE *file, size_t indent, rt_error *err)
+static rt_status list_summaries(const rt_kind *kind, const rt_catalogue *catalogue, FILE *file, size_t indent,
+                                rt_error *err)
 {
     rt_table *table = rt_table_new("ll");
-    for (size_t i = 0; i < kind->count(); ++i) {
-        rt_table_cell(table, "%s", kind->item(i));
-        rt_table_cell(table, "%s", kind->summary(i));
+    for (size_t i = 0; i < kind->count(catalogue); ++i) {
+        rt_table_cell(table, "%s", kind->item(catalogue, i));
+        rt_table_cell(table, "%s", kind->summary(catalogue, i));
     }
     rt_status status = rt_table_print(table, file, indent, err);
     rt_table_free(table);
@@ -93,7 +101,8 @@ static rt_status list_summaries(const rt_kind *kind, FILE *file, size_t indent, 
 }
 
 /* The variants of a family share its summary, so what tells them apart stands beside it. */
-static rt_status list_models(const rt_kind *kind, FILE *file, size_t indent, rt_error *err)
+static rt_status list_models(const rt_kind *kind, const rt_catalogue *catalogue, FILE *file, size_t indent,
+                             rt_error *err)
 {
     rt_table *table = rt_table_new("lrrl");
     rt_table_cell(table, "model");
@@ -101,7 +110,7 @@ static rt_status list_models(const rt_kind *kind, FILE *file, size_t indent, rt_
     rt_table_cell(table, "MACs");
     rt_table_cell(table, "for " RT_MODEL_SIZE_WORDS);
     rt_table_rule(table);
-    for (size_t i = 0; i < kind->count(); ++i) {
+    for (size_t i = 0; i < kind->count(catalogue); ++i) {
         const rt_model_family *family;
         const char *variant = model_at(i, &family);
         rt_model_size size;
@@ -141,22 +150,22 @@ const rt_kind *rt_kind_find(const char *name, size_t length)
     return NULL;
 }
 
-size_t rt_kind_item(const rt_kind *kind, const char *name)
+size_t rt_kind_item(const rt_kind *kind, const rt_catalogue *catalogue, const char *name)
 {
     size_t index = 0;
-    while (index < kind->count() && strcmp(kind->item(index), name) != 0)
+    while (index < kind->count(catalogue) && strcmp(kind->item(catalogue, index), name) != 0)
         ++index;
     return index;
 }
 
-const char *rt_kind_suggest(const rt_kind *kind, const char *name)
+const char *rt_kind_suggest(const rt_kind *kind, const rt_catalogue *catalogue, const char *name)
 {
-    size_t count = kind->count();
+    size_t count = kind->count(catalogue);
     const char **names = calloc(count + 1, sizeof *names);
     if (!names)
         return NULL;
     for (size_t i = 0; i < count; ++i)
-        names[i] = kind->item(i);
+        names[i] = kind->item(catalogue, i);
     const char *nearest = rt_suggest(name, names, count);
     free(names);
     return nearest;

@@ -5,17 +5,20 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "recipe/catalogue.h"
 #include "retort/error.h"
 
 typedef struct rt_kind rt_kind;
 struct rt_kind {
     const char *name, *plural; /* "loss", "losses" */
-    size_t (*count)(void);
-    const char *(*item)(size_t index); /* the name of each, in the order of its registry */
-    const char *(*summary)(size_t index);
-    rt_status (*describe)(size_t index, FILE *file, rt_error *err); /* what `retort help` prints about it */
+    /* The losses are those of the catalogue; the other kinds pass it over, and may be asked with NULL. */
+    size_t (*count)(const rt_catalogue *catalogue);
+    const char *(*item)(const rt_catalogue *catalogue, size_t index); /* the name of each, in its registry's order */
+    const char *(*summary)(const rt_catalogue *catalogue, size_t index);
+    /* What `retort help` prints about it. */
+    rt_status (*describe)(const rt_catalogue *catalogue, size_t index, FILE *file, rt_error *err);
     /* A line for each item, its name first, behind `indent` spaces: what `retort list` prints. */
-    rt_status (*list)(const rt_kind *kind, FILE *file, size_t indent, rt_error *err);
+    rt_status (*list)(const rt_kind *kind, const rt_catalogue *catalogue, FILE *file, size_t indent, rt_error *err);
 };
 
 extern const rt_kind rt_kinds[];
@@ -25,9 +28,9 @@ extern const size_t rt_kind_count;
 const rt_kind *rt_kind_find(const char *name, size_t length);
 
 /* The index of the item of that name, or the kind's count when there is none. */
-size_t rt_kind_item(const rt_kind *kind, const char *name);
+size_t rt_kind_item(const rt_kind *kind, const rt_catalogue *catalogue, const char *name);
 
 /* The item whose name is nearest to a wrong one, or NULL. */
-const char *rt_kind_suggest(const rt_kind *kind, const char *name);
+const char *rt_kind_suggest(const rt_kind *kind, const rt_catalogue *catalogue, const char *name);
 
 #endif

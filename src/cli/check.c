@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "cli/command.h"
+#include "cli/plugins.h"
 #include "formats/tensors.h"
 #include "report/duration.h"
 #include "report/table.h"
@@ -159,14 +160,14 @@ static rt_status report(rt_engine *engine, const rt_recipe *recipe, rt_error *er
     return status;
 }
 
-static int run(int argc, char **argv)
+static int check(int argc, char **argv, rt_catalogue *catalogue)
 {
     if (argc < 2 || argv[1][0] == '-')
         return rt_command_misused(&rt_command_check, argc < 2 ? "needs a recipe" : "option '%s' is unknown", argv[1]);
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
     rt_status status = rt_recipe_load(argv[1], (const char *const *)argv + 2, (size_t)(argc - 2), RT_RECIPE_TRAIN,
-                                      &recipe, &diagnostics);
+                                      catalogue, &recipe, &diagnostics);
     rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
     if (status != RT_OK)
@@ -185,12 +186,24 @@ static int run(int argc, char **argv)
     return code;
 }
 
+static int run(int argc, char **argv)
+{
+    rt_catalogue catalogue;
+    int code = rt_plugins_take(&rt_command_check, &argc, argv, &catalogue);
+    if (code != RT_EXIT_OK)
+        return code;
+    code = check(argc, argv, &catalogue);
+    rt_catalogue_close(&catalogue);
+    return code;
+}
+
 const rt_command rt_command_check = {
     .name = "check",
     .usage = "check RECIPE [key.sub=value ...]",
     .summary = "find everything wrong with a recipe, and what it will cost; writes nothing",
     .details =
         "Reports all mistakes with their line and column, opens the data and the weights, then prints the shape table\n"
-        "of each network, parameters, MACs, memory, and an estimate of the time from a few steps.\n",
+        "of each network, parameters, MACs, memory, and an estimate of the time from a few steps.\n"
+        "\n" RT_PLUGINS_DETAILS,
     .run = run,
 };

@@ -24,6 +24,9 @@ const char *rt_describe_property(size_t index);
 /* losses/README.md: conventions, a table of all losses, and a section for each. */
 rt_status rt_markdown_losses(FILE *file, rt_error *err);
 
+/* Losses of one's own, with the compiler's command. */
+void rt_describe_plugin(FILE *file);
+
 /* Every key of a recipe, section by section. */
 rt_status rt_describe_recipe(FILE *file, rt_error *err);
 

@@ -7,6 +7,7 @@
 #include "cli/catalog.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/plugins.h"
 #include "report/table.h"
 #include "retort/suggest.h"
 
@@ -21,7 +22,8 @@ static rt_status overview(rt_error *err)
     rt_status status = rt_table_print(table, stdout, 2, err);
     rt_table_free(table);
     printf("\n'retort help COMMAND' explains a command, 'retort help recipe' every key of a recipe,\n"
-           "'retort help loss/kl' (or model/, dataset/, optimizer/, schedule/) what a recipe can name.\n");
+           "'retort help plugin' losses of your own, 'retort help loss/kl' (or model/, dataset/, optimizer/, "
+           "schedule/) what a recipe can name.\n");
     return status;
 }
 
@@ -33,11 +35,11 @@ static void describe_command(const rt_command *command)
 }
 
 /* Every name that can stand after `retort help`; items without their kind. NULL without memory. */
-static const char **all_topics(size_t *count)
+static const char **all_topics(const rt_catalogue *catalogue, size_t *count)
 {
-    size_t capacity = rt_command_count + 1;
+    size_t capacity = rt_command_count + 2;
     for (size_t k = 0; k < rt_kind_count; ++k)
-        capacity += 2 + rt_kinds[k].count();
+        capacity += 2 + rt_kinds[k].count(catalogue);
     const char **topics = calloc(capacity, sizeof *topics);
     *count = 0;
     if (!topics)
@@ -45,19 +47,20 @@ static const char **all_topics(size_t *count)
     for (unsigned long i = 0; i < rt_command_count; ++i)
         topics[(*count)++] = rt_commands[i]->name;
     topics[(*count)++] = "recipe";
+    topics[(*count)++] = "plugin";
     for (size_t k = 0; k < rt_kind_count; ++k) {
         topics[(*count)++] = rt_kinds[k].name;
         topics[(*count)++] = rt_kinds[k].plural;
-        for (size_t i = 0; i < rt_kinds[k].count(); ++i)
-            topics[(*count)++] = rt_kinds[k].item(i);
+        for (size_t i = 0; i < rt_kinds[k].count(catalogue); ++i)
+            topics[(*count)++] = rt_kinds[k].item(catalogue, i);
     }
     return topics;
 }
 
-static int unknown_topic(const char *topic)
+static int unknown_topic(const rt_catalogue *catalogue, const char *topic)
 {
     size_t count;
-    const char **topics = all_topics(&count);
+    const char **topics = all_topics(catalogue, &count);
     const char *nearest = topics ? rt_suggest(topic, topics, count) : NULL;
     free(topics);
     if (nearest)
@@ -80,9 +83,9 @@ static int unknown_kind(const char *topic, size_t length)
     return rt_command_misused(&rt_command_help, "there is no kind '%.*s' as in '%s'", (int)length, topic, topic);
 }
 
-static int unknown_item(const rt_kind *kind, const char *name)
+static int unknown_item(const rt_kind *kind, const rt_catalogue *catalogue, const char *name)
 {
-    const char *nearest = rt_kind_suggest(kind, name);
+    const char *nearest = rt_kind_suggest(kind, catalogue, name);
     if (nearest)
         return rt_command_misused(&rt_command_help, "there is no %s '%s'; did you mean '%s/%s'?", kind->name, name,
                                   kind->name, nearest);
@@ -96,37 +99,37 @@ static int finished(rt_status status, const rt_error *err)
 }
 
 /* "loss/kl" */
-static int qualified(const char *topic, size_t kind_length)
+static int qualified(const rt_catalogue *catalogue, const char *topic, size_t kind_length)
 {
     const rt_kind *kind = rt_kind_find(topic, kind_length);
     if (!kind)
         return unknown_kind(topic, kind_length);
     const char *name = topic + kind_length + 1;
-    size_t index = rt_kind_item(kind, name);
-    if (index == kind->count())
-        return unknown_item(kind, name);
+    size_t index = rt_kind_item(kind, catalogue, name);
+    if (index == kind->count(catalogue))
+        return unknown_item(kind, catalogue, name);
     rt_error err = {0};
-    return finished(kind->describe(index, stdout, &err), &err);
+    return finished(kind->describe(catalogue, index, stdout, &err), &err);
 }
 
 /* "kl": fine as long as only one kind knows it. */
-static int bare(const char *name)
+static int bare(const rt_catalogue *catalogue, const char *name)
 {
     const rt_kind *found[16];
     size_t count = 0;
     for (size_t k = 0; k < rt_kind_count && count < sizeof found / sizeof *found; ++k)
-        if (rt_kind_item(&rt_kinds[k], name) < rt_kinds[k].count())
+        if (rt_kind_item(&rt_kinds[k], catalogue, name) < rt_kinds[k].count(catalogue))
             found[count++] = &rt_kinds[k];
     if (count == 0)
-        return unknown_topic(name);
+        return unknown_topic(catalogue, name);
     if (count > 1)
         return rt_command_misused(&rt_command_help, "'%s' is the name of a %s and of a %s; write '%s/%s' or '%s/%s'",
                                   name, found[0]->name, found[1]->name, found[0]->name, name, found[1]->name, name);
     rt_error err = {0};
-    return finished(found[0]->describe(rt_kind_item(found[0], name), stdout, &err), &err);
+    return finished(found[0]->describe(catalogue, rt_kind_item(found[0], catalogue, name), stdout, &err), &err);
 }
 
-static int run(int argc, char **argv)
+static int explain(int argc, char **argv, const rt_catalogue *catalogue)
 {
     rt_error err = {0};
     if (argc == 1)
@@ -146,16 +149,31 @@ static int run(int argc, char **argv)
     }
     if (strcmp(topic, "recipe") == 0)
         return finished(rt_describe_recipe(stdout, &err), &err);
+    if (strcmp(topic, "plugin") == 0) {
+        rt_describe_plugin(stdout);
+        return RT_EXIT_OK;
+    }
     const rt_kind *kind = rt_kind_find(topic, strlen(topic));
     if (kind)
-        return finished(kind->list(kind, stdout, 0, &err), &err);
+        return finished(kind->list(kind, catalogue, stdout, 0, &err), &err);
     const char *slash = strchr(topic, '/');
-    return slash ? qualified(topic, (size_t)(slash - topic)) : bare(topic);
+    return slash ? qualified(catalogue, topic, (size_t)(slash - topic)) : bare(catalogue, topic);
+}
+
+static int run(int argc, char **argv)
+{
+    rt_catalogue catalogue;
+    int code = rt_plugins_take(&rt_command_help, &argc, argv, &catalogue);
+    if (code != RT_EXIT_OK)
+        return code;
+    code = explain(argc, argv, &catalogue);
+    rt_catalogue_close(&catalogue);
+    return code;
 }
 
 const rt_command rt_command_help = {
     .name = "help",
-    .usage = "help [COMMAND | recipe | KIND/NAME | NAME | --markdown losses]",
+    .usage = "help [COMMAND | recipe | plugin | KIND/NAME | NAME | --markdown losses] [--plugin FILE.so]",
     .summary = "explain a command, a recipe's keys, or what a recipe can name",
     .details = "KIND is loss, model, dataset, optimizer or schedule: `retort help loss/kl`. Without it the name alone\n"
                "does where it is the only one: `retort help kl`. `--markdown losses` prints losses/README.md.",

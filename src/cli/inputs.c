@@ -34,9 +34,9 @@ static rt_status name_reader(const char *data, source *from, rt_error *err)
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)(length < 63 ? length : 63), data);
     const rt_kind *kind = rt_kind_find("dataset", strlen("dataset"));
-    size_t item = rt_kind_item(kind, name);
+    size_t item = rt_kind_item(kind, NULL, name);
     if (item == rt_reader_count) {
-        const char *nearest = rt_kind_suggest(kind, name);
+        const char *nearest = rt_kind_suggest(kind, NULL, name);
         if (nearest)
             return rt_fail(err, RT_ERROR_USAGE, "--data '%s': there is no reader '%s'; did you mean '%s'?", data, name,
                            nearest);
@@ -59,7 +59,7 @@ static rt_status recall_reader(const char *folder, source *from, rt_error *err)
     char *path = rt_path_join(folder, "recipe.yaml");
     if (!path)
         return rt_fail(err, RT_ERROR_MEMORY, "cannot read '%s': no memory", folder);
-    rt_status status = rt_recipe_load_strictly(path, NULL, 0, &from->recipe, err);
+    rt_status status = rt_recipe_load_networks(path, NULL, 0, &from->recipe, err);
     if (status == RT_OK) {
         const rt_data_recipe *data = &from->recipe->data;
         *from = (source){data->reader, data->root, (uint64_t)from->recipe->seed, data->settings, from->recipe};

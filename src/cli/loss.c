@@ -7,8 +7,8 @@
 #include "base/threads.h"
 #include "cli/catalog.h"
 #include "cli/command.h"
+#include "cli/plugins.h"
 #include "formats/npy.h"
-#include "losses/losses.h"
 #include "recipe/recipe.h"
 #include "train/term.h"
 
@@ -40,15 +40,12 @@ struct work {
     rt_loss_term term;
 };
 
-static rt_status find_loss(const char *name, const rt_loss **loss, rt_error *err)
+static rt_status find_loss(const rt_catalogue *catalogue, const char *name, const rt_loss **loss, rt_error *err)
 {
-    const rt_kind *kind = rt_kind_find("loss", strlen("loss"));
-    size_t item = rt_kind_item(kind, name);
-    if (item < rt_loss_count) {
-        *loss = rt_losses[item];
+    *loss = rt_catalogue_find(catalogue, name);
+    if (*loss)
         return RT_OK;
-    }
-    const char *nearest = rt_kind_suggest(kind, name);
+    const char *nearest = rt_kind_suggest(rt_kind_find("loss", strlen("loss")), catalogue, name);
     if (nearest)
         return rt_fail(err, RT_ERROR_USAGE, "there is no loss '%s'; did you mean '%s'?", name, nearest);
     return rt_fail(err, RT_ERROR_USAGE, "there is no loss '%s'; 'retort list losses' names them", name);
@@ -162,7 +159,7 @@ static void release(struct work *work)
 }
 
 /* Returns RT_EXIT_OK, or the exit code after having said what is wrong. */
-static int parse(int argc, char **argv, struct request *request)
+static int parse(int argc, char **argv, const rt_catalogue *catalogue, struct request *request)
 {
     enum { SET = INPUTS, GRADIENT };
     static const struct option long_options[] = {
@@ -200,22 +197,19 @@ static int parse(int argc, char **argv, struct request *request)
     if (optind + 1 < argc)
         return rt_command_misused(&rt_command_loss, "unexpected argument '%s'", argv[optind + 1]);
     rt_error err = {0};
-    if (find_loss(argv[optind], &request->loss, &err) != RT_OK)
+    if (find_loss(catalogue, argv[optind], &request->loss, &err) != RT_OK)
         return rt_command_failed(&rt_command_loss, &err);
     return RT_EXIT_OK;
 }
 
-static int run(int argc, char **argv)
+static int print_loss(const struct request *request)
 {
-    struct request request = {0};
-    int code = parse(argc, argv, &request);
-    if (code != RT_EXIT_OK)
-        return code;
+    int code = RT_EXIT_OK;
     rt_threads_start(0);
     struct work work = {0};
     rt_error err = {0};
     double value;
-    if (evaluate(&request, &work, &value, &err) == RT_OK) {
+    if (evaluate(request, &work, &value, &err) == RT_OK) {
         printf("{\"loss\": %.17g}\n", value);
     } else {
         code = rt_command_failed(&rt_command_loss, &err);
@@ -223,6 +217,20 @@ static int run(int argc, char **argv)
             code = RT_EXIT_USAGE;
     }
     release(&work);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct request request = {0};
+    rt_catalogue catalogue;
+    int code = rt_plugins_take(&rt_command_loss, &argc, argv, &catalogue);
+    if (code != RT_EXIT_OK)
+        return code;
+    code = parse(argc, argv, &catalogue, &request);
+    if (code == RT_EXIT_OK)
+        code = print_loss(&request);
+    rt_catalogue_close(&catalogue);
     return code;
 }
 
@@ -239,6 +247,7 @@ const rt_command rt_command_loss = {
                "                   for losses on features: [N, height, width, channels], or [N, features]\n"
                "  --indices FILE   the samples' numbers in the training set, int64 [N]\n"
                "  --set KEY=VALUE  a parameter of the loss; may be repeated\n"
+               "  --plugin FILE.so load losses of your own; may be repeated\n"
                "  --grad FILE      write the gradient by the student's logits or features, float32 of their shape\n"
                "\n"
                "Arrays that the loss does not use may be given, too. float64 is rounded to float32 as it is read, "

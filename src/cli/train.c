@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/plugins.h"
 #include "report/table.h"
 #include "train/folder.h"
 #include "train/pipeline.h"
@@ -121,43 +122,58 @@ static int execute(const struct arguments *arguments, const rt_recipe *recipe)
     if (status == RT_OK)
         fprintf(stderr, "\nseed %lld; top-1 on the test set; the run is in %s\n", (long long)recipe->seed, folder);
     if (status == RT_ERROR_INTERRUPTED)
-        fprintf(stderr, "go on with: retort train --resume %s\n", folder);
+        fprintf(stderr, "go on with: retort train --resume %s%s\n", folder,
+                recipe->plugin_count ? " --allow-plugins" : "");
     rt_pipeline_close(&pipeline);
     rt_engine_free(engine);
     free(folder);
     return code;
 }
 
-static int run(int argc, char **argv)
+static int train(const struct arguments *arguments, rt_catalogue *catalogue)
 {
-    struct arguments arguments = {0};
-    int code = parse(argc, argv, &arguments);
-    if (code != RT_EXIT_OK)
-        return code;
-    char *own = arguments.resume ? rt_path_join(arguments.resume, "recipe.yaml") : NULL;
+    int code = RT_EXIT_USAGE;
+    char *own = arguments->resume ? rt_path_join(arguments->resume, "recipe.yaml") : NULL;
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_load(own ? own : arguments.recipe, arguments.overrides, arguments.override_count,
-                                      RT_RECIPE_TRAIN, &recipe, &diagnostics);
+    rt_status status = rt_recipe_load(own ? own : arguments->recipe, arguments->overrides, arguments->override_count,
+                                      RT_RECIPE_TRAIN, catalogue, &recipe, &diagnostics);
     rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
-    if (status != RT_OK)
-        code = RT_EXIT_USAGE;
-    else
-        code = execute(&arguments, recipe);
+    if (status == RT_OK)
+        code = execute(arguments, recipe);
     rt_recipe_free(recipe);
     free(own);
     return code;
 }
 
+static int run(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    rt_catalogue catalogue;
+    int code = rt_plugins_take(&rt_command_train, &argc, argv, &catalogue);
+    if (code != RT_EXIT_OK)
+        return code;
+    code = parse(argc, argv, &arguments);
+    if (code == RT_EXIT_OK && arguments.resume && catalogue.plugin_count > 0)
+        code =
+            rt_command_misused(&rt_command_train, "a resumed run has its plugins in its recipe; --allow-plugins loads "
+                                                  "them");
+    if (code == RT_EXIT_OK)
+        code = train(&arguments, &catalogue);
+    rt_catalogue_close(&catalogue);
+    return code;
+}
+
 const rt_command rt_command_train = {
     .name = "train",
-    .usage = "train RECIPE [key.sub=value ...] [--out DIR] | train --resume DIR",
+    .usage = "train RECIPE [key.sub=value ...] [--out DIR] | train --resume DIR [--allow-plugins]",
     .summary = "train what a recipe describes: teacher, student alone, distilled student",
     .details = "Writes a run folder: recipe.yaml (every default filled in), results.csv, log.jsonl, best.safetensors,\n"
                "last.safetensors, result.json, and a checkpoint. Without --out it is runs/NAME, or the next free\n"
                "runs/NAME-2, ... for a recipe NAME.yaml; a folder that holds anything is never written over.\n"
                "Ctrl-C stops at the next step; --resume DIR goes on from the last checkpoint, after a kill as well,\n"
-               "and ends with the same bits as a run that was never stopped.\n",
+               "and ends with the same bits as a run that was never stopped.\n"
+               "\n" RT_PLUGINS_DETAILS,
     .run = run,
 };

@@ -6,28 +6,35 @@
 #include "losses/losses.h"
 #include "retort/suggest.h"
 
-static const char *reader_at(size_t index)
+static const char *reader_at(const void *items, size_t index)
 {
+    (void)items;
     return index < rt_reader_count ? rt_readers[index]->name : NULL;
 }
 
-static const char *loss_at(size_t index)
+static const char *loss_at(const void *items, size_t index)
 {
-    return index < rt_loss_count ? rt_losses[index]->name : NULL;
+    const rt_catalogue *catalogue = items;
+    if (!catalogue)
+        return index < rt_loss_count ? rt_losses[index]->name : NULL;
+    return index < catalogue->loss_count ? catalogue->losses[index]->name : NULL;
 }
 
-static const char *optimizer_at(size_t index)
+static const char *optimizer_at(const void *items, size_t index)
 {
+    (void)items;
     return index < rt_optimizer_count ? rt_optimizers[index]->name : NULL;
 }
 
-static const char *schedule_at(size_t index)
+static const char *schedule_at(const void *items, size_t index)
 {
+    (void)items;
     return index < rt_schedule_count ? rt_schedules[index]->name : NULL;
 }
 
-static const char *model_at(size_t index)
+static const char *model_at(const void *items, size_t index)
 {
+    (void)items;
     for (size_t i = 0; i < rt_model_family_count; ++i)
         for (const char *const *variant = rt_model_families[i]->variants; *variant; ++variant)
             if (index-- == 0)
@@ -35,19 +42,23 @@ static const char *model_at(size_t index)
     return NULL;
 }
 
-const rt_choice_list rt_choice_readers = {"reader", reader_at};
-const rt_choice_list rt_choice_models = {"model", model_at};
-const rt_choice_list rt_choice_losses = {"loss", loss_at};
-const rt_choice_list rt_choice_optimizers = {"optimizer", optimizer_at};
-const rt_choice_list rt_choice_schedules = {"schedule", schedule_at};
+const rt_choice_list rt_choice_readers = {"reader", reader_at, NULL};
+const rt_choice_list rt_choice_models = {"model", model_at, NULL};
+const rt_choice_list rt_choice_optimizers = {"optimizer", optimizer_at, NULL};
+const rt_choice_list rt_choice_schedules = {"schedule", schedule_at, NULL};
+
+rt_choice_list rt_choice_losses(const rt_catalogue *catalogue)
+{
+    return (rt_choice_list){"loss", loss_at, catalogue};
+}
 
 ptrdiff_t rt_choice_find(const rt_binder *binder, const rt_choice_list *list, const char *name, rt_mark mark)
 {
     enum { MOST = 512 };
     const char *names[MOST];
     size_t count = 0;
-    for (; count < MOST && list->name_at(count); ++count) {
-        names[count] = list->name_at(count);
+    for (; count < MOST && list->name_at(list->items, count); ++count) {
+        names[count] = list->name_at(list->items, count);
         if (strcmp(names[count], name) == 0)
             return (ptrdiff_t)count;
     }

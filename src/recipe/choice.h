@@ -3,15 +3,19 @@
 #define RETORT_RECIPE_CHOICE_H
 
 #include "recipe/bind.h"
+#include "recipe/catalogue.h"
 
 /* A registry as a list of names. */
 typedef struct rt_choice_list {
-    const char *what;                     /* "loss", for messages */
-    const char *(*name_at)(size_t index); /* NULL at the end */
+    const char *what;                                        /* "loss", for messages */
+    const char *(*name_at)(const void *items, size_t index); /* NULL at the end */
+    const void *items;                                       /* NULL for a list that never changes */
 } rt_choice_list;
 
-extern const rt_choice_list rt_choice_readers, rt_choice_models, rt_choice_losses, rt_choice_optimizers,
-    rt_choice_schedules;
+extern const rt_choice_list rt_choice_readers, rt_choice_models, rt_choice_optimizers, rt_choice_schedules;
+
+/* The losses of a catalogue, which is borrowed; the built-in ones where it is NULL. */
+rt_choice_list rt_choice_losses(const rt_catalogue *catalogue);
 
 /* The index of a name. An unknown one is reported, and its nearest right spelling is gone on with, so that the settings
  * below it are still checked; -1 where there is none. */

@@ -3,12 +3,16 @@
 #define RETORT_RECIPE_READ_H
 
 #include "recipe/bind.h"
+#include "recipe/catalogue.h"
 
 typedef struct rt_loading {
     rt_tree tree;
     rt_binder binder;
     rt_recipe *recipe;
-    bool lenient; /* RT_RECIPE_SYNTHETIC: only student and loss need be there */
+    rt_catalogue *catalogue; /* of losses; NULL for the built-in ones */
+    bool lenient;            /* RT_RECIPE_SYNTHETIC: only student and loss need be there */
+    bool passes_losses_over; /* RT_RECIPE_NETWORKS */
+    bool lacks_plugins;      /* one could not be loaded, which is reported: losses may be unknown for that reason */
 } rt_loading;
 
 /* What stands below `key`; NULL where it, or the map itself, is absent. */
@@ -23,6 +27,9 @@ void rt_read_path(rt_loading *loader, const char *path, rt_mark mark, const char
 /* Each accepts NULL for a section that is absent, and then fills in the defaults. */
 void rt_read_data(rt_loading *loader, const rt_yaml *map, rt_data_recipe *data);
 void rt_read_train(rt_loading *loader, const rt_yaml *map, const char *where, rt_train_recipe *train);
+
+/* The plugins that the recipe names, loaded into the catalogue. `list` may be NULL. */
+void rt_read_plugins(rt_loading *loader, const rt_yaml *list);
 
 /* A list of loss terms. `no_teacher` says why there is none to learn from; NULL where there is one. */
 void rt_read_terms(rt_loading *loader, const rt_yaml *list, const char *no_teacher, rt_loss_recipe **terms,

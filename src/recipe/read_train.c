@@ -29,21 +29,31 @@ static void try_loss(rt_loading *loader, const rt_loss_recipe *term)
         term->loss->done(state);
 }
 
+static bool is_known(const rt_choice_list *losses, const char *name)
+{
+    for (size_t i = 0; losses->name_at(losses->items, i); ++i)
+        if (strcmp(losses->name_at(losses->items, i), name) == 0)
+            return true;
+    return false;
+}
+
 static void read_term(rt_loading *loader, const rt_yaml *node, const char *no_teacher, rt_loss_recipe *term)
 {
     rt_choice choice;
+    const rt_choice_list losses = rt_choice_losses(loader->catalogue);
     size_t mistakes = loader->binder.diagnostics->mistakes;
-    if (!rt_choice_read(&loader->binder, &rt_choice_losses, node, &choice))
+    if (!rt_choice_read(&loader->binder, &losses, node, &choice))
         return;
     term->mark = choice.mark;
-    ptrdiff_t index = rt_choice_find(&loader->binder, &rt_choice_losses, choice.name, choice.mark);
+    if (loader->lacks_plugins && !is_known(&losses, choice.name))
+        return;
+    ptrdiff_t index = rt_choice_find(&loader->binder, &losses, choice.name, choice.mark);
     if (index < 0)
         return;
-    term->loss = rt_losses[index];
+    term->loss = loader->catalogue ? loader->catalogue->losses[index] : rt_losses[index];
     choice.name = term->loss->name;
-    term->settings =
-        rt_choice_bind(&loader->binder, &rt_choice_losses, &choice, (rt_binding){rt_recipe_params_term, term},
-                       term->loss->params, term->loss->state_size);
+    term->settings = rt_choice_bind(&loader->binder, &losses, &choice, (rt_binding){rt_recipe_params_term, term},
+                                    term->loss->params, term->loss->state_size);
     const char *port;
     if (no_teacher && needs_teacher(term->loss, &port))
         rt_diagnostics_add(loader->binder.diagnostics, term->mark, "loss '%s' reads %s; %s", term->loss->name, port,

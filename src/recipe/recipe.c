@@ -21,7 +21,7 @@ static void read_network(rt_loading *loader, const rt_yaml *map, const char *whe
     network->mark = map->mark;
     if (name && name->kind == RT_YAML_SCALAR && !rt_yaml_is_empty(name)) {
         ptrdiff_t index = rt_choice_find(&loader->binder, &rt_choice_models, name->text, name->mark);
-        network->family = index >= 0 ? rt_model_find(rt_choice_models.name_at((size_t)index)) : NULL;
+        network->family = index >= 0 ? rt_model_find(rt_choice_models.name_at(NULL, (size_t)index)) : NULL;
     }
     if (network->family) {
         params = network->family->params;
@@ -73,14 +73,14 @@ static void read_teacher(rt_loading *loader, const rt_yaml *map, rt_network_reci
     const rt_yaml usual = {.kind = RT_YAML_SCALAR, .text = "cross_entropy"};
     rt_yaml_entry only = {.value = (rt_yaml *)&usual};
     const rt_yaml usual_terms = {.kind = RT_YAML_LIST, .entries = &only, .count = 1};
-    if (terms || train)
+    if ((terms || train) && !loader->passes_losses_over)
         rt_read_terms(loader, terms ? terms : &usual_terms, "the teacher is trained without a teacher", &teacher->loss,
                       &teacher->loss_count);
 }
 
 static void read_recipe(rt_loading *loader, const rt_yaml *root)
 {
-    static const char *const sections[] = {"data", "teacher", "student", "loss", "train", NULL};
+    static const char *const sections[] = {"plugins", "data", "teacher", "student", "loss", "train", NULL};
     static const struct {
         const char *name;
         bool always;
@@ -93,6 +93,8 @@ static void read_recipe(rt_loading *loader, const rt_yaml *root)
         if ((needed[i].always || !loader->lenient) && rt_bind_is_missing(root, needed[i].name, &scope))
             rt_diagnostics_add(loader->binder.diagnostics, root->mark, "missing section '%s'", needed[i].name);
 
+    if (!loader->passes_losses_over)
+        rt_read_plugins(loader, rt_read_section(root, "plugins"));
     rt_read_data(loader, rt_read_map(loader, root, "data"), &recipe->data);
     const rt_yaml *teacher = rt_read_map(loader, root, "teacher");
     if (teacher)
@@ -104,13 +106,14 @@ static void read_recipe(rt_loading *loader, const rt_yaml *root)
     if (student)
         read_network(loader, student, "student", rt_recipe_params_student, NULL, &recipe->student);
     const rt_yaml *terms = rt_read_section(root, "loss");
-    if (terms)
+    if (terms && !loader->passes_losses_over)
         rt_read_terms(loader, terms, rt_read_section(root, "teacher") ? NULL : "the recipe has no teacher",
                       &recipe->loss, &recipe->loss_count);
 }
 
 rt_status rt_recipe_parse(const char *source, const char *text, size_t size, const char *const *overrides,
-                          size_t override_count, rt_recipe_use use, rt_recipe **recipe, rt_diagnostics *diagnostics)
+                          size_t override_count, rt_recipe_use use, rt_catalogue *catalogue, rt_recipe **recipe,
+                          rt_diagnostics *diagnostics)
 {
     *recipe = NULL;
     rt_owner *owner = rt_owner_new();
@@ -124,7 +127,9 @@ rt_status rt_recipe_parse(const char *source, const char *text, size_t size, con
     rt_loading loader = {.tree = {owner, diagnostics, 0},
                          .binder = {owner, diagnostics, false},
                          .recipe = fresh,
-                         .lenient = use == RT_RECIPE_SYNTHETIC};
+                         .catalogue = catalogue,
+                         .lenient = use == RT_RECIPE_SYNTHETIC,
+                         .passes_losses_over = use == RT_RECIPE_NETWORKS};
     size_t mistakes = diagnostics->mistakes;
     rt_yaml *root = rt_tree_parse(&loader.tree, text, size, (rt_origin){.source = name});
     if (root && rt_bind_is_map(&loader.binder, root, "the recipe")) {
@@ -146,7 +151,7 @@ done:
 }
 
 rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t override_count, rt_recipe_use use,
-                         rt_recipe **recipe, rt_diagnostics *diagnostics)
+                         rt_catalogue *catalogue, rt_recipe **recipe, rt_diagnostics *diagnostics)
 {
     *recipe = NULL;
     rt_error err = {0};
@@ -156,17 +161,17 @@ rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t 
         rt_diagnostics_add(diagnostics, (rt_mark){0}, "%s", err.message);
         return status;
     }
-    status = rt_recipe_parse(path, (const char *)bytes.data, bytes.size, overrides, override_count, use, recipe,
-                             diagnostics);
+    status = rt_recipe_parse(path, (const char *)bytes.data, bytes.size, overrides, override_count, use, catalogue,
+                             recipe, diagnostics);
     rt_bytes_free(&bytes);
     return status;
 }
 
-rt_status rt_recipe_load_strictly(const char *path, const char *const *overrides, size_t override_count,
+rt_status rt_recipe_load_networks(const char *path, const char *const *overrides, size_t override_count,
                                   rt_recipe **recipe, rt_error *err)
 {
     rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_load(path, overrides, override_count, RT_RECIPE_TRAIN, recipe, &diagnostics);
+    rt_status status = rt_recipe_load(path, overrides, override_count, RT_RECIPE_NETWORKS, NULL, recipe, &diagnostics);
     const rt_diagnostic *first = diagnostics.count ? &diagnostics.items[0] : NULL;
     if (status != RT_OK && first && first->mark.line > 0)
         rt_fail(err, status, "%s:%d:%d: %s", first->mark.source, first->mark.line, first->mark.column, first->message);

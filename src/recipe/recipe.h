@@ -18,6 +18,7 @@
 #include "base/precision.h"
 #include "models/models.h"
 #include "optim/optim.h"
+#include "recipe/catalogue.h"
 #include "retort/dataset.h"
 #include "retort/loss.h"
 
@@ -76,6 +77,12 @@ typedef struct rt_loss_recipe {
     rt_mark mark;
 } rt_loss_recipe;
 
+/* A file that losses were loaded from. */
+typedef struct rt_plugin_recipe {
+    const char *file;     /* absolute */
+    const char *checksum; /* as catalogue.h has it */
+} rt_plugin_recipe;
+
 typedef struct rt_optimizer_recipe {
     const rt_optimizer *optimizer;
     void *settings;
@@ -124,7 +131,9 @@ enum { RT_CONVOLUTION_AUTO, RT_CONVOLUTION_DIRECT };
 
 typedef struct rt_recipe {
     const char *path;
-    int64_t version; /* of the recipe format: 1 */
+    int64_t version;           /* of the recipe format: 1 */
+    rt_plugin_recipe *plugins; /* those that the catalogue had in the end, whoever named them */
+    size_t plugin_count;
     rt_data_recipe data;
     rt_network_recipe teacher; /* not present when the student learns alone */
     rt_network_recipe student;
@@ -161,9 +170,10 @@ extern const rt_param rt_recipe_params_train[];   /* rt_train_recipe */
 
 /* What a command needs of a recipe. */
 typedef enum rt_recipe_use {
-    RT_RECIPE_TRAIN,    /* data, student, loss and train */
-    RT_RECIPE_SYNTHETIC /* student and loss alone (retort bench --synthetic); the rest is still checked,
-                         * but nothing in it is missed */
+    RT_RECIPE_TRAIN,     /* data, student, loss and train */
+    RT_RECIPE_SYNTHETIC, /* student and loss alone (retort bench --synthetic); the rest is still checked,
+                          * but nothing in it is missed */
+    RT_RECIPE_NETWORKS   /* data and networks: losses and plugins are passed over unread */
 } rt_recipe_use;
 
 /* Loads, applies the overrides, checks and types. On failure *recipe is NULL and diagnostics hold every mistake that
@@ -172,17 +182,21 @@ typedef enum rt_recipe_use {
  *
  * Overrides are "train.epochs=40", "loss.kl.temperature=2" (an item of a list by its name),
  * "loss.0.cross_entropy.weight=0.1" (by its index, from 0); values are YAML, mappings on the way are made, and the same
- * rules check the result. Override number i is marked rt_command_line_source, line i + 1, column in the argument. */
+ * rules check the result. Override number i is marked rt_command_line_source, line i + 1, column in the argument.
+ *
+ * Losses are those of the catalogue, which gets those of the plugins that the recipe names, where it allows that; it
+ * outlives the recipe. NULL: the built-in losses. */
 rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t override_count, rt_recipe_use use,
-                         rt_recipe **recipe, rt_diagnostics *diagnostics);
+                         rt_catalogue *catalogue, rt_recipe **recipe, rt_diagnostics *diagnostics);
 
-/* For training, where one mistake is enough to give up: the first of them becomes the error, with its place. */
-rt_status rt_recipe_load_strictly(const char *path, const char *const *overrides, size_t override_count,
+/* For data and networks, where one mistake is enough to give up: the first becomes the error, with its place. */
+rt_status rt_recipe_load_networks(const char *path, const char *const *overrides, size_t override_count,
                                   rt_recipe **recipe, rt_error *err);
 
 /* rt_recipe_load() for a text in memory; `source` names it in messages. */
 rt_status rt_recipe_parse(const char *source, const char *text, size_t size, const char *const *overrides,
-                          size_t override_count, rt_recipe_use use, rt_recipe **recipe, rt_diagnostics *diagnostics);
+                          size_t override_count, rt_recipe_use use, rt_catalogue *catalogue, rt_recipe **recipe,
+                          rt_diagnostics *diagnostics);
 void rt_recipe_free(rt_recipe *recipe); /* accepts NULL */
 
 /* The resolved recipe: every default filled in, as YAML that loads to the same recipe. Allocated; NULL without memory.

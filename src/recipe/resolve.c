@@ -186,11 +186,23 @@ static void put_network(struct writer *writer, const char *role, const rt_param 
     put_terms(writer, 2, network->loss, network->loss_count);
 }
 
+static void put_plugins(struct writer *writer, const rt_recipe *recipe)
+{
+    if (recipe->plugin_count > 0)
+        put_heading(writer, 0, "plugins", true);
+    for (size_t i = 0; i < recipe->plugin_count; ++i) {
+        put_words(writer, "  - {file: ");
+        put_string(writer, recipe->plugins[i].file);
+        put_words(writer, ", checksum: \"%s\"}\n", recipe->plugins[i].checksum);
+    }
+}
+
 char *rt_recipe_resolve(const rt_recipe *recipe)
 {
     struct writer writer = {0};
     const rt_param *top = rt_recipe_params_top;
     put_param(&writer, 0, top, recipe);
+    put_plugins(&writer, recipe);
     put_heading(&writer, 0, "data", true);
     put_params(&writer, 2, rt_recipe_params_data, &recipe->data);
     if (recipe->data.reader)

@@ -16,7 +16,7 @@ rt_status rt_memo_audit_recipe(const char *path, const char *const *overrides, s
     char *file = folder ? rt_path_join(path, "recipe.yaml") : strdup(path);
     *recipe = NULL;
     *weights = NULL;
-    rt_status status = file ? rt_recipe_load_strictly(file, overrides, override_count, recipe, err)
+    rt_status status = file ? rt_recipe_load_networks(file, overrides, override_count, recipe, err)
                             : rt_fail(err, RT_ERROR_MEMORY, "no memory for a file name");
     free(file);
     if (status != RT_OK)

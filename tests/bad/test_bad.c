@@ -67,7 +67,7 @@ static bool check(const char *path)
     size_t count = split_lines(arguments, overrides);
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_load(path, overrides, count, RT_RECIPE_TRAIN, &recipe, &diagnostics);
+    rt_status status = rt_recipe_load(path, overrides, count, RT_RECIPE_TRAIN, NULL, &recipe, &diagnostics);
     char *got = messages_of(&diagnostics);
 
     bool good = status == RT_ERROR_USAGE && !recipe && strcmp(got, expected) == 0;
@@ -110,7 +110,7 @@ static void expect(const char *text, size_t size, const char *expected)
 {
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_parse("made", text, size, NULL, 0, RT_RECIPE_TRAIN, &recipe, &diagnostics);
+    rt_status status = rt_recipe_parse("made", text, size, NULL, 0, RT_RECIPE_TRAIN, NULL, &recipe, &diagnostics);
     char *got = messages_of(&diagnostics);
     assert_string_equal(got, expected);
     assert_int_equal(status, RT_ERROR_USAGE);
@@ -154,8 +154,9 @@ static void what_is_too_large_is_refused(void **state)
     assert_int_equal(text[26], 'x');
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    assert_int_equal(rt_recipe_parse("made", text, strlen(text), NULL, 0, RT_RECIPE_SYNTHETIC, &recipe, &diagnostics),
-                     RT_ERROR_USAGE);
+    assert_int_equal(
+        rt_recipe_parse("made", text, strlen(text), NULL, 0, RT_RECIPE_SYNTHETIC, NULL, &recipe, &diagnostics),
+        RT_ERROR_USAGE);
     char *got = messages_of(&diagnostics);
     assert_string_equal(got, "made:1:1: missing section 'student'\n"
                              "made:1:1: missing section 'loss'\n"
@@ -177,7 +178,7 @@ static void what_is_too_large_is_refused(void **state)
     assert_true(mkstemp(path) >= 0);
     rt_error err = {0};
     assert_int_equal(rt_file_write(path, &(rt_piece){text, strlen(text)}, 1, &err), RT_OK);
-    assert_int_equal(rt_recipe_load(path, NULL, 0, RT_RECIPE_TRAIN, &recipe, &diagnostics), RT_ERROR_FORMAT);
+    assert_int_equal(rt_recipe_load(path, NULL, 0, RT_RECIPE_TRAIN, NULL, &recipe, &diagnostics), RT_ERROR_FORMAT);
     snprintf(expected, sizeof expected, "cannot read '%s': 1048577 bytes; at most 1048576 are allowed\n", path);
     got = messages_of(&diagnostics);
     assert_string_equal(got, expected);
@@ -192,8 +193,9 @@ static void what_cannot_be_read_is_said(void **state)
     (void)state;
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    assert_int_equal(rt_recipe_load("bad/absent", NULL, 0, RT_RECIPE_TRAIN, &recipe, &diagnostics), RT_ERROR_FILE);
-    assert_int_equal(rt_recipe_load("bad", NULL, 0, RT_RECIPE_TRAIN, &recipe, &diagnostics), RT_ERROR_FILE);
+    assert_int_equal(rt_recipe_load("bad/absent", NULL, 0, RT_RECIPE_TRAIN, NULL, &recipe, &diagnostics),
+                     RT_ERROR_FILE);
+    assert_int_equal(rt_recipe_load("bad", NULL, 0, RT_RECIPE_TRAIN, NULL, &recipe, &diagnostics), RT_ERROR_FILE);
     char *got = messages_of(&diagnostics);
     assert_string_equal(got, "cannot open 'bad/absent': No such file or directory\n"
                              "cannot read 'bad': not a regular file\n");

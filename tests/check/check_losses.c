@@ -15,6 +15,7 @@
 #include "base/threads.h"
 #include "check/check.h"
 #include "losses/losses.h"
+#include "recipe/descriptor.h"
 #include "recipe/recipe.h"
 #include "retort/logits.h"
 #include "train/term.h"
@@ -99,6 +100,8 @@ static void check(const rt_loss *loss, const char *const *setting, size_t settin
     _Alignas(max_align_t) unsigned char settings[MAX_STATE] = {0};
     rt_error err = {0};
     assert_true(loss->state_size <= sizeof settings);
+    if (rt_descriptor_check(loss, &err) != RT_OK) /* a built-in loss could be a plugin */
+        fail_msg("%s", err.message);
     if (rt_settings_parse(loss->name, loss->params, setting, setting_count, settings, &err) != RT_OK)
         fail_msg("%s", err.message);
     const rt_check_subject subject = {.loss = loss, .settings = settings};

@@ -12,7 +12,8 @@ static inline rt_recipe *recipe_of(const char *text)
 {
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    if (rt_recipe_parse("test.yaml", text, strlen(text), NULL, 0, RT_RECIPE_TRAIN, &recipe, &diagnostics) != RT_OK)
+    if (rt_recipe_parse("test.yaml", text, strlen(text), NULL, 0, RT_RECIPE_TRAIN, NULL, &recipe, &diagnostics) !=
+        RT_OK)
         rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
     assert_non_null(recipe);

@@ -59,7 +59,8 @@ static rt_recipe *load_with(const char *text, rt_recipe_use use, const char *con
 {
     rt_recipe *recipe = NULL;
     rt_diagnostics diagnostics = {0};
-    rt_status status = rt_recipe_parse("recipe", text, strlen(text), overrides, count, use, &recipe, &diagnostics);
+    rt_status status =
+        rt_recipe_parse("recipe", text, strlen(text), overrides, count, use, NULL, &recipe, &diagnostics);
     if (status != RT_OK)
         rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
@@ -271,7 +272,7 @@ static void synthetic_recipes_need_student_and_loss_alone(void **state)
                                            "'batch' in train is 0; it must be from 1 to 65536"};
     rt_diagnostics diagnostics = {0};
     assert_int_equal(
-        rt_recipe_parse("recipe", wrong, strlen(wrong), NULL, 0, RT_RECIPE_SYNTHETIC, &recipe, &diagnostics),
+        rt_recipe_parse("recipe", wrong, strlen(wrong), NULL, 0, RT_RECIPE_SYNTHETIC, NULL, &recipe, &diagnostics),
         RT_ERROR_USAGE);
     assert_int_equal(diagnostics.count, 4);
     for (size_t i = 0; i < 4; ++i)
@@ -408,8 +409,8 @@ static void damaged_recipes_do_no_harm(void **state)
         const char *overrides[] = {override};
         rt_recipe *recipe = NULL;
         rt_diagnostics diagnostics = {0};
-        rt_status status =
-            rt_recipe_parse("fuzz", text, size, overrides, round % 5 == 0, RT_RECIPE_TRAIN, &recipe, &diagnostics);
+        rt_status status = rt_recipe_parse("fuzz", text, size, overrides, round % 5 == 0, RT_RECIPE_TRAIN, NULL,
+                                           &recipe, &diagnostics);
         assert_true(status == RT_OK ? recipe && diagnostics.count == 0 : !recipe && diagnostics.count > 0);
         if (recipe) {
             char *resolved = rt_recipe_resolve(recipe);

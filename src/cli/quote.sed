@@ -1,0 +1,4 @@
+# A text becomes a C string, line by line.
+s/[\\"]/\\&/g
+s/^/"/
+s/$/\\n"/
