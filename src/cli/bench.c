@@ -93,6 +93,9 @@ static int check(const rt_bench_options *options)
                                   "--precision goes with --kernels; a recipe's are train.precision=%s and "
                                   "teacher.precision=%s",
                                   rt_precision_names[options->precision], rt_precision_names[options->precision]);
+    if (options->precision == RT_PRECISION_INT8)
+        return rt_command_misused(bench, "--precision int8 needs a network to be calibrated on; a recipe's is "
+                                         "teacher.precision=int8");
     if (options->recipe_count == 0 && !options->kernels)
         return rt_command_misused(bench, "needs a recipe");
     return RT_EXIT_OK;

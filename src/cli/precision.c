@@ -15,6 +15,6 @@ int rt_command_precision(const rt_command *command, const char *text, rt_precisi
                                                                                 : rt_command_failed(command, &err);
         }
     const char *nearest = rt_suggest(text, rt_precision_names, RT_PRECISIONS);
-    return rt_command_misused(command, "--precision '%s'; it must be fp32, bf16 or auto%s%s%s", text,
+    return rt_command_misused(command, "--precision '%s'; it must be fp32, bf16, auto or int8%s%s%s", text,
                               nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }

@@ -10,6 +10,7 @@
 #include "engine/inference.h"
 #include "formats/npy.h"
 #include "report/progress.h"
+#include "train/teacher_plan.h"
 
 /* As many images as make batches of about 8 MB, whole micro-batches each. */
 static size_t loader_batch(const rt_images *images, size_t micro_batch)
@@ -70,8 +71,8 @@ static rt_status predict(const rt_command *command, const rt_request *request, r
     if (micro_batch == 0)
         micro_batch = rt_inference_micro_batch(inputs->network->graph);
     micro_batch = micro_batch < count ? micro_batch : count;
-    status = rt_inference_new_in(&(rt_arithmetic){request->precision}, engine, inputs->network->graph,
-                                 inputs->network->parameters, micro_batch, &inference, err);
+    status = rt_inference_calibrated(engine, inputs->network, request->precision, &inputs->images, samples, count,
+                                     &inputs->normalization, micro_batch, &inference, err);
     if (status == RT_OK)
         status = open_loader(inputs, loader_batch(&inputs->images, micro_batch), samples, &loader, err);
     if (status == RT_OK)

@@ -41,8 +41,9 @@ int rt_request_parse(const rt_command *command, int argc, char **argv, bool take
     "  --std A,B,C         Retort wrote the weights, which then have it\n"                                             \
     "  --set KEY=VALUE     an option of the model (shortcut=identity) or of the reader (labels=coarse); may be\n"      \
     "                      repeated. `retort help model/NAME` and `retort help dataset/READER` list them\n"            \
-    "  --precision P       what convolutions multiply: fp32 (the default), bf16, or auto: the faster, layer by "       \
-    "layer\n"                                                                                                          \
+    "  --precision P       what convolutions multiply: fp32 (the default), bf16, auto (the faster, layer by layer), "  \
+    "or\n"                                                                                                             \
+    "                      int8, with ranges calibrated on up to 256 of the images\n"                                  \
     "  --threads N         compute threads; one for each CPU by default\n"                                             \
     "  --batch N           images at once; chosen by the network's size by default\n"                                  \
     "  --force             replace the logits' file if it exists\n"

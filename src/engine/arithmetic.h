@@ -7,12 +7,12 @@
 
 #include <stdbool.h>
 
-#include "base/precision.h"
-#include "retort/error.h"
+#include "engine/calibration.h"
 
 /* What a plan is made for. NULL in place of a pointer to it means fp32. */
 typedef struct rt_arithmetic {
     rt_precision precision;
+    const rt_calibration *calibration; /* of the same graph, for INT8; NULL for others. Borrowed while a plan is made */
 } rt_arithmetic;
 
 /* Whether the CPU multiplies so itself. ONEDNN_MAX_CPU_ISA, which makes a CPU look lesser, counts. */

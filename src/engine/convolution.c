@@ -247,7 +247,8 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
 /* bf16: layers with groups are bound by memory, and stay fp32. */
 static bool can_bf16(const rt_kernel *kernel)
 {
-    return kernel->precision != RT_PRECISION_FP32 && kernel->node->window.groups == 1;
+    return (kernel->precision == RT_PRECISION_BF16 || kernel->precision == RT_PRECISION_AUTO) &&
+           kernel->node->window.groups == 1;
 }
 
 /* Where bf16 is faster than what fp32 would get, as `retort bench --kernels --precision auto` has it on a CPU with

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/precision.h"
+#include "engine/narrow.h"
 #include "engine/norm_link.h"
 #include "graph/graph.h"
 #include "graph/parameters.h"
@@ -46,7 +47,9 @@ typedef struct rt_kernel {
     int number; /* of the node */
     size_t batch;
     rt_mode mode;
-    rt_precision precision;    /* the plan's wish */
+    rt_precision precision; /* the plan's wish */
+    const rt_range
+        *source_range;         /* of the first source's values, calibrated; for INT8, else NULL. Until plan() is over */
     bool wants_diff_src;       /* false when nothing before the node is trained */
     rt_parameters *parameters; /* gradients are overwritten by backward; running statistics updated by forward */
     void *state;               /* the kernel's own */
@@ -89,10 +92,10 @@ const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel);
 enum { RT_KERNEL_CLASSES_A_KIND = 5 };
 size_t rt_kernel_candidates(const rt_kernel *kernel, const rt_kernel_class **classes);
 
-extern const rt_kernel_class rt_kernel_convolution_bf16, rt_kernel_winograd, rt_kernel_depthwise, rt_kernel_convolution,
-    rt_kernel_batch_norm, rt_kernel_relu, rt_kernel_add, rt_kernel_pool, rt_kernel_global_average_pool,
-    rt_kernel_linear, rt_kernel_linear_frozen, rt_kernel_flatten, rt_kernel_concat, rt_kernel_channel_slice,
-    rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout;
+extern const rt_kernel_class rt_kernel_convolution_int8, rt_kernel_convolution_bf16, rt_kernel_winograd,
+    rt_kernel_depthwise, rt_kernel_convolution, rt_kernel_batch_norm, rt_kernel_relu, rt_kernel_add, rt_kernel_pool,
+    rt_kernel_global_average_pool, rt_kernel_linear, rt_kernel_linear_frozen, rt_kernel_flatten, rt_kernel_concat,
+    rt_kernel_channel_slice, rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout;
 
 /* The shape of source `s`. */
 rt_extent rt_kernel_source(const rt_kernel *kernel, size_t s);

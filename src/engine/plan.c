@@ -30,7 +30,7 @@ static void mark_gradients(rt_plan *plan)
     }
 }
 
-static rt_status plan_kernels(rt_plan *plan, rt_error *err)
+static rt_status plan_kernels(rt_plan *plan, const rt_calibration *calibration, rt_error *err)
 {
     const rt_graph *graph = plan->graph;
     for (size_t i = 0; i < graph->node_count; ++i) {
@@ -44,6 +44,7 @@ static rt_status plan_kernels(rt_plan *plan, rt_error *err)
             .batch = plan->batch,
             .mode = plan->mode,
             .precision = plan->precision,
+            .source_range = calibration ? &calibration->ranges[i] : NULL,
             .wants_diff_src = node->source_count > 0 && plan->nodes[node->sources[0]].active,
             .parameters = plan->parameters,
         };
@@ -54,6 +55,7 @@ static rt_status plan_kernels(rt_plan *plan, rt_error *err)
             return rt_fail(err, RT_ERROR_SHAPE, "%s '%s': no kernel can compute it", rt_node_kind_name(node->kind),
                            node->name);
         RT_TRY(kernel->class->plan(kernel, err));
+        kernel->source_range = NULL; /* borrowed until here */
     }
     return RT_OK;
 }
@@ -114,7 +116,7 @@ rt_status rt_plan_new_in(const rt_arithmetic *arithmetic, rt_engine *engine, con
         status = rt_fail(err, RT_ERROR_MEMORY, "no memory for a plan of %zu layers", graph->node_count);
     if (status == RT_OK) {
         mark_gradients(made);
-        status = plan_kernels(made, err);
+        status = plan_kernels(made, arithmetic ? arithmetic->calibration : NULL, err);
     }
     if (status == RT_OK)
         status = gather_contributions(made, err);

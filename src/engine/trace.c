@@ -27,6 +27,8 @@ static void look_at(rt_trace *trace, const float *values, size_t count)
 void rt_trace_forward(rt_trace *trace, const rt_kernel *kernel, const rt_kernel_io *io, double seconds)
 {
     trace->nodes[kernel->number].forward += seconds;
+    if (trace->observe)
+        trace->observe(trace->context, kernel, io);
     if (trace->counts_denormals)
         look_at(trace, io->dst, rt_kernel_elements(kernel));
 }

@@ -20,6 +20,8 @@ typedef struct rt_trace {
     size_t images;         /* that forward has run on since the trace was opened, one batch after the other */
     bool counts_denormals; /* set it before the runs: each node's output, and each gradient it writes for a source */
     uint64_t denormals, values;
+    void (*observe)(void *context, const rt_kernel *kernel, const rt_kernel_io *io); /* after each forward, or NULL */
+    void *context;
 } rt_trace;
 
 typedef struct rt_plan rt_plan; /* plan.h */

@@ -58,9 +58,10 @@ static const char *const memo_precisions[] = {[RT_MEMO_FP32] = "fp32", [RT_MEMO_
 
 const rt_param rt_recipe_params_teacher[] = {
     NETWORK_PARAMS,
-    RT_ENUM(rt_network_recipe, precision, RT_PRECISION_FP32, rt_precision_names,
-            "what its convolutions multiply when it is asked: fp32, bf16, or auto, which is bf16 in the layers where a "
-            "fixed rule says that this CPU is faster with it"),
+    RT_ENUM(
+        rt_network_recipe, precision, RT_PRECISION_FP32, rt_precision_names,
+        "what its convolutions multiply when it is asked: fp32, bf16, int8, calibrated on training images, or auto, "
+        "which is bf16 in the layers where a fixed rule says that this CPU is faster with it"),
     RT_STRING(rt_network_recipe, memo, "auto",
               "where its logits are kept for later runs: auto (below ~/.cache, if it fits), off, or a file NAME.memo"),
     RT_ENUM(rt_network_recipe, memo_precision, RT_MEMO_FP32, memo_precisions,
@@ -77,7 +78,7 @@ const rt_param rt_recipe_params_train[] = {
     {"epochs", "passes over the training samples", RT_PARAM_INT, offsetof(rt_train_recipe, epochs), 1.0, 1.0, 100000.0,
      NULL, NULL, true},
     RT_INT(rt_train_recipe, batch, 128, 1, 65536, "images in a step"),
-    RT_ENUM(rt_train_recipe, precision, RT_PRECISION_FP32, rt_precision_names,
+    RT_ENUM(rt_train_recipe, precision, RT_PRECISION_FP32, rt_training_precision_names,
             "what convolutions multiply in training: fp32, bf16 (sums, weights, norms and losses stay fp32), or auto, "
             "which is bf16 in the layers where a fixed rule says that this CPU is faster with it"),
     RT_FLOAT(rt_train_recipe, clip_norm, 0.0, 0.0, 1e9, "largest norm of all gradients together; 0 for off"),

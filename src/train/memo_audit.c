@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "datasets/augment.h"
 #include "train/pretrained.h"
+#include "train/teacher_plan.h"
 
 rt_status rt_memo_audit_recipe(const char *path, const char *const *overrides, size_t override_count,
                                rt_recipe **recipe, char **weights, rt_error *err)
@@ -46,7 +47,7 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
                             rt_error *err)
 {
     const rt_network_recipe *teacher = &recipe->teacher;
-    const rt_arithmetic arithmetic = {(rt_precision)teacher->precision};
+    const rt_precision precision = (rt_precision)teacher->precision;
     rt_memo_key *key = calloc(1, sizeof *key);
     bool independent;
     rt_status status = key ? rt_run_data_open(recipe, &a->data, err) : rt_fail(err, RT_ERROR_MEMORY, "no memory");
@@ -54,10 +55,9 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
     if (status == RT_OK)
         status = rt_network_open(teacher->model, teacher->settings, weights, &input, &a->teacher, err);
     if (status == RT_OK)
-        status = rt_precision_check(arithmetic.precision, "teacher.precision", err);
+        status = rt_precision_check(precision, "teacher.precision", err);
     if (status == RT_OK)
-        status =
-            rt_inference_new_in(&arithmetic, engine, a->teacher->graph, a->teacher->parameters, 0, &a->inference, err);
+        status = rt_teacher_plan(engine, a->teacher, &a->data, precision, &a->inference, err);
     if (status == RT_OK) /* the file says in which precision */
         status = rt_memo_key_make(a->teacher, a->inference, &a->data, a->key->precision, key, &independent, err);
     if (status == RT_OK)

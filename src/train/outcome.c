@@ -32,9 +32,10 @@ static json_t *describe_teaching(const rt_training_result *t)
     const rt_teacher_counts *counts = &t->taught;
     if (counts->hits + counts->misses == 0)
         return json_null();
-    return json_pack("{s:s, s:I, s:I, s:I, s:I}", "precision", t->teacher_precision, "from_memo",
-                     (json_int_t)counts->hits, "computed", (json_int_t)counts->misses, "damaged",
-                     (json_int_t)counts->damaged, "kept", (json_int_t)counts->kept);
+    return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "precision", t->teacher_precision, "agreement",
+                     number(t->teacher_agreement), "from_memo", (json_int_t)counts->hits, "computed",
+                     (json_int_t)counts->misses, "damaged", (json_int_t)counts->damaged, "kept",
+                     (json_int_t)counts->kept);
 }
 
 static json_t *describe_training(const rt_training_result *t)

@@ -42,7 +42,7 @@ static rt_status open_all(rt_step *step, const rt_step_options *options, rt_erro
     step->teacher_logits = rt_aligned_zeros(step->batch * step->classes * sizeof(float));
     if (!step->terms || !step->losses || !step->labels || !step->teacher_logits)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a step of %zu images", step->batch);
-    const rt_arithmetic arithmetic = {(rt_precision)options->train->precision};
+    const rt_arithmetic arithmetic = {.precision = (rt_precision)options->train->precision};
     RT_TRY(rt_plan_new_in(&arithmetic, step->engine, step->graph, step->parameters, step->batch, RT_MODE_TRAIN,
                           &step->plan, err));
     if (rest > 0)

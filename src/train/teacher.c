@@ -7,8 +7,11 @@
 
 #include "base/file.h"
 #include "train/memo.h"
+#include "train/teacher_plan.h"
 
 struct rt_teacher {
+    rt_engine *engine;
+    const rt_network *network;
     rt_inference *inference;
     size_t classes;
     rt_memo *memo; /* or NULL */
@@ -65,8 +68,10 @@ static rt_status choose_memo(const rt_network *network, rt_inference *inference,
 static rt_status open_all(rt_teacher *teacher, rt_engine *engine, const rt_network *network, const rt_run_data *data,
                           const rt_network_recipe *recipe, rt_error *err)
 {
-    const rt_arithmetic arithmetic = {recipe ? (rt_precision)recipe->precision : RT_PRECISION_FP32};
-    RT_TRY(rt_inference_new_in(&arithmetic, engine, network->graph, network->parameters, 0, &teacher->inference, err));
+    const rt_precision precision = recipe ? (rt_precision)recipe->precision : RT_PRECISION_FP32;
+    teacher->engine = engine;
+    teacher->network = network;
+    RT_TRY(rt_teacher_plan(engine, network, data, precision, &teacher->inference, err));
     teacher->classes = network->input.classes;
     teacher->missing = calloc(rt_inference_images(teacher->inference), sizeof *teacher->missing);
     if (!teacher->missing)
@@ -190,6 +195,12 @@ const char *rt_teacher_memo_path(const rt_teacher *teacher)
     return teacher->memo ? rt_memo_file_of(teacher->memo)->path : NULL;
 }
 
+rt_status rt_teacher_compare(const rt_teacher *teacher, const rt_run_data *data, double *percent, size_t *images,
+                             rt_error *err)
+{
+    return rt_teacher_agreement(teacher->engine, teacher->network, teacher->inference, data, percent, images, err);
+}
+
 rt_inference *rt_teacher_inference(const rt_teacher *teacher)
 {
     return teacher->inference;
@@ -230,10 +241,8 @@ rt_status rt_teacher_check_memo(rt_engine *engine, const rt_network *network, co
     rt_inference *inference = NULL;
     rt_memo_choice choice = {0};
     rt_memo_key *key = calloc(1, sizeof *key);
-    const rt_arithmetic arithmetic = {(rt_precision)recipe->precision};
-    rt_status status =
-        key ? rt_inference_new_in(&arithmetic, engine, network->graph, network->parameters, 0, &inference, err)
-            : rt_fail(err, RT_ERROR_MEMORY, "no memory for a memo");
+    rt_status status = key ? rt_teacher_plan(engine, network, data, (rt_precision)recipe->precision, &inference, err)
+                           : rt_fail(err, RT_ERROR_MEMORY, "no memory for a memo");
     if (status == RT_OK)
         status = choose_memo(network, inference, data, recipe, key, &choice, err);
     if (status == RT_OK && choice.path)

@@ -49,6 +49,10 @@ const char *rt_teacher_memo_path(const rt_teacher *teacher); /* NULL for none */
 
 rt_inference *rt_teacher_inference(const rt_teacher *teacher);
 
+/* How often it says the same as in fp32: rt_teacher_agreement() of teacher_plan.h. */
+rt_status rt_teacher_compare(const rt_teacher *teacher, const rt_run_data *data, double *percent, size_t *images,
+                             rt_error *err);
+
 /* The memo that rt_teacher_open() would open for such a teacher; for reports. Makes no file. */
 rt_status rt_teacher_choose_memo(const rt_teacher *teacher, const rt_network *network, const rt_run_data *data,
                                  const rt_network_recipe *recipe, rt_memo_choice *choice, rt_error *err);

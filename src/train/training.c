@@ -27,6 +27,7 @@ struct run {
     uint64_t images_at_start;    /* done before this process began: not part of its speed */
     rt_metrics validation, test; /* of the latest evaluation */
     rt_teacher_counts taught;
+    double agreement; /* of the teacher with itself in fp32, percent; NaN where it is fp32 */
     char *checkpoint, *best, *last, *csv, *log;
 };
 
@@ -228,13 +229,20 @@ static rt_status tell_precision(struct run *run, rt_error *err)
 {
     const rt_training *t = run->training;
     const char *fp32 = rt_precision_names[RT_PRECISION_FP32];
-    char student[RT_PLAN_PRECISION_WORDS], teacher[RT_PLAN_PRECISION_WORDS], words[2 * RT_PLAN_PRECISION_WORDS + 32];
+    char student[RT_PLAN_PRECISION_WORDS], teacher[RT_PLAN_PRECISION_WORDS], agreement[96] = "";
+    char words[2 * RT_PLAN_PRECISION_WORDS + sizeof agreement + 32];
+    size_t images;
     rt_plan_precision(run->step.plan, student);
     snprintf(teacher, sizeof teacher, "%s", fp32);
     if (t->teacher)
         rt_plan_precision(rt_inference_plan(rt_teacher_inference(t->teacher)), teacher);
-    snprintf(words, sizeof words, "training %s%s%s", student, t->teacher ? ", teacher " : "",
-             t->teacher ? teacher : "");
+    if (strcmp(teacher, fp32) != 0) {
+        RT_TRY(rt_teacher_compare(t->teacher, t->data, &run->agreement, &images, err));
+        snprintf(agreement, sizeof agreement, "; its top-1 is fp32's for %.2f %% of %zu images", run->agreement,
+                 images);
+    }
+    snprintf(words, sizeof words, "training %s%s%s%s", student, t->teacher ? ", teacher " : "",
+             t->teacher ? teacher : "", agreement);
     if (strcmp(student, fp32) != 0 || strcmp(teacher, fp32) != 0)
         rt_progress_say(&run->progress, "%-8s precision: %s", t->label, words);
     return rt_log_event(run->log, "precision", words, err);
@@ -283,6 +291,7 @@ static void summarise(const struct run *run, rt_training_result *result)
         .seconds = state->total_seconds,
         .picked_on_validation = run->validation_loader != NULL,
         .taught = run->taught,
+        .teacher_agreement = run->agreement,
     };
     rt_plan_precision(run->step.plan, result->precision);
     if (t->teacher)
@@ -291,7 +300,7 @@ static void summarise(const struct run *run, rt_training_result *result)
 
 rt_status rt_training_run(const rt_training *training, rt_training_result *result, rt_error *err)
 {
-    struct run run = {.training = training};
+    struct run run = {.training = training, .agreement = NAN};
     rt_status status = RT_OK;
     if (training->loss_count > RT_MAX_TERMS)
         status = rt_fail(err, RT_ERROR_USAGE, "loss: %zu terms; at most %d", training->loss_count, RT_MAX_TERMS);

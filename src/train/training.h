@@ -22,6 +22,7 @@ typedef struct rt_training_result {
     bool picked_on_validation;
     rt_teacher_counts taught; /* in this process; all 0 without a teacher */
     char precision[RT_PLAN_PRECISION_WORDS], teacher_precision[RT_PLAN_PRECISION_WORDS]; /* "" without a teacher */
+    double teacher_agreement; /* percent of images for which a teacher that is not fp32 says the same; else NaN */
 } rt_training_result;
 
 typedef struct rt_training {

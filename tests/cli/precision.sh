@@ -25,6 +25,10 @@ train: {epochs: 1}
 threads: 1
 END_OF_RECIPE
 
+told() { # an extended regular expression that some line of stderr matches
+    expect_that "stderr has $1" grep -qE -e "$1" "$printed/stderr"
+}
+
 # A CPU without bf16: every command says so before anything is written; auto is fp32, to the bit.
 lesser() {
     ONEDNN_MAX_CPU_ISA=AVX512_CORE "$@"
@@ -44,10 +48,19 @@ for command in train check bench; do
     refused teacher.train.precision $command run.yaml \
         teacher='{model: resnet8, train: {epochs: 1, precision: bf16}}'
 done
+what_int8="teacher.precision is int8, and this CPU has no instructions for it (AVX512-VNNI, AVX-VNNI or AMX-INT8 beyond"
+for command in train check bench; do
+    expect_exit 2 lesser "$retort" $command run.yaml teacher.precision=int8
+    expect_stderr_contains "$what_int8"
+    expect_that "nothing is written" test ! -e runs
+done
+expect_exit 2 lesser "$retort" eval teacher --precision int8
+expect_exit 2 "$retort" train run.yaml train.precision=int8
+expect_stderr_contains "'precision' in train is 'int8'; it must be one of fp32, bf16, auto"
 refused --precision eval teacher --precision bf16
 refused --precision bench --kernels run.yaml --precision bf16
 expect_exit 2 "$retort" eval teacher --precision bf17
-expect_stderr_contains "retort eval: --precision 'bf17'; it must be fp32, bf16 or auto; did you mean 'bf16'?"
+expect_stderr_contains "retort eval: --precision 'bf17'; it must be fp32, bf16, auto or int8; did you mean 'bf16'?"
 expect_exit 2 "$retort" bench run.yaml --precision auto
 expect_stderr_contains "--precision goes with --kernels; a recipe's are train.precision=auto and teacher.precision=auto"
 expect_exit 0 lesser "$retort" train run.yaml --out fp32
@@ -58,6 +71,25 @@ expect_that "the result says fp32" bash -c '"$0" json auto_is_fp32/result.json |
     "$inspect"
 expect_exit 0 lesser "$retort" check run.yaml train.precision=auto
 expect_stdout_matches "^precision: training fp32, teacher fp32\$"
+
+# A CPU that has int8: the first convolution stays fp32; the teacher says how often it agrees with itself.
+if "$retort" eval teacher --precision int8 >has_int8 2>&1; then
+    some="int8 in 8 of 9 convolutions"
+    expect_exit 0 "$retort" check run.yaml teacher.precision=int8
+    expect_stdout_matches "^precision: training fp32, teacher $some\$"
+    expect_exit 0 "$retort" train run.yaml teacher.precision=int8 teacher.memo=./int8.memo --out int8
+    told "precision: training fp32, teacher $some; its top-1 is fp32.s for [0-9.]+ % of 100 images\$"
+    expect_that "it agrees mostly" bash -c '"$0" json int8/result.json |
+        awk "\$1 == \"training.teacher_logits.agreement\" && \$2 >= 90 { good = 1 } END { exit !good }"' "$inspect"
+    expect_exit 0 "$retort" train run.yaml teacher.precision=int8 --out int8_again
+    expect_that "the same bits, with a memo and without" cmp -s int8/last.safetensors int8_again/last.safetensors
+    expect_that "int8 is not fp32" bash -c '! cmp -s int8/last.safetensors fp32/last.safetensors'
+    expect_exit 0 "$retort" memo verify int8.memo run.yaml teacher.precision=int8
+    expect_exit 2 "$retort" train run.yaml teacher.memo=./int8.memo
+    expect_stderr_contains "teacher precision differs: '$some' there, 'fp32' here"
+else
+    echo "int8 is not tried: $(cat has_int8)"
+fi
 
 # The rest is for a CPU that has bf16.
 "$retort" eval teacher --precision bf16 >has_bf16 2>&1 || finish
@@ -71,11 +103,11 @@ expect_exit 0 "$retort" bench run.yaml --steps 1 --json train.precision=auto
 expect_that "bench --json has precisions" bash -c '"$0" json "$1" | grep -qxE \
     "precision.student (fp32|bf16 in [0-9] of 9 convolutions)"' "$inspect" "$printed/stdout"
 expect_exit 0 "$retort" train run.yaml "${bf16[@]}" --out whole
-expect_stderr_contains "student  precision: training $all, teacher $all"
+told "^student  precision: training $all, teacher $all; its top-1 is fp32.s for [0-9.]+ % of 100 images\$"
 expect_that "the result has both" test "$("$inspect" json whole/result.json | grep precision)" = \
     "$(printf 'training.precision %s\ntraining.teacher_logits.precision %s' "$all" "$all")"
 expect_that "the log has both" bash -c '"$0" json-lines whole/log.jsonl | grep -qF "detail $1"' "$inspect" \
-    "training $all, teacher $all"
+    "training $all, teacher $all; its top-1"
 expect_that "bf16 is not fp32" bash -c '! cmp -s whole/last.safetensors fp32/last.safetensors'
 expect_that "the weights stay fp32" grep -qa '"F32"' whole/last.safetensors
 
