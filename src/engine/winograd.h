@@ -86,6 +86,13 @@ typedef struct rt_winograd_code {
     void (*convolve)(const rt_winograd *shape, const rt_winograd_source *src, const float *transformed,
                      const rt_winograd_target *dst, rt_winograd_part part, float *scratch, double *sums);
 
+    /* The same where all tiles of a part are one block and weights change with each step: kernels [outputs, inputs, 3,
+     * 3], or if turned [inputs, outputs, 3, 3], are transformed a panel of outputs at a time, right before the panel's
+     * products, so that large weights in the frequency domain never go through memory. */
+    size_t (*convolve_once_floats)(const rt_winograd *shape);
+    void (*convolve_once)(const rt_winograd *shape, const rt_winograd_source *src, const float *weights, bool turned,
+                          const rt_winograd_target *dst, rt_winograd_part part, float *scratch, double *sums);
+
     /* Floats of one thread's scratch memory for correlate(), and of its `product`. */
     size_t (*correlate_floats)(const rt_winograd *shape);
     size_t (*product_floats)(size_t inputs, size_t outputs);
@@ -94,6 +101,12 @@ typedef struct rt_winograd_code {
      * floats. `sums` [outputs] gets the sums of diff_dst over pixels added, for a bias; NULL for none. */
     void (*correlate)(const rt_winograd *shape, const rt_winograd_source *src, const rt_winograd_source *diff_dst,
                       rt_winograd_part part, float *scratch, float *product, double *sums);
+
+    /* correlate() and transform_product() in one, where all tiles of a part are one block: products are taken a vector
+     * of inputs at a time. diff_weights [outputs, inputs, 3, 3] is overwritten for the part's outputs. */
+    size_t (*correlate_once_floats)(const rt_winograd *shape);
+    void (*correlate_once)(const rt_winograd *shape, const rt_winograd_source *src, const rt_winograd_source *diff_dst,
+                           rt_winograd_part part, float *scratch, float *diff_weights, double *sums);
 
     /* diff_weights [outputs, inputs, 3, 3] for the input channels [first, last), from the sum of `count` products that
      * lie `stride` floats apart. The outputs may be a part's: diff_weights then points at the first of them. */

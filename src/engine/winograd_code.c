@@ -16,8 +16,12 @@ const rt_winograd_code RT_OF_LANES(rt_winograd_code_) = {
     .transform_weights = RT_OF_LANES(rt_winograd_transform_weights_),
     .convolve_floats = RT_OF_LANES(rt_winograd_convolve_floats_),
     .convolve = RT_OF_LANES(rt_winograd_convolve_),
+    .convolve_once_floats = RT_OF_LANES(rt_winograd_convolve_once_floats_),
+    .convolve_once = RT_OF_LANES(rt_winograd_convolve_once_),
     .correlate_floats = RT_OF_LANES(rt_winograd_correlate_floats_),
     .product_floats = RT_OF_LANES(rt_winograd_product_floats_),
     .correlate = RT_OF_LANES(rt_winograd_correlate_),
+    .correlate_once_floats = RT_OF_LANES(rt_winograd_correlate_once_floats_),
+    .correlate_once = RT_OF_LANES(rt_winograd_correlate_once_),
     .transform_product = RT_OF_LANES(rt_winograd_transform_product_),
 };

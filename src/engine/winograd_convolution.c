@@ -1,7 +1,7 @@
 /* 3 x 3 convolutions of stride 1 by Winograd's algorithm (winograd.h): all three passes.
  *
  * A frozen network's weights are transformed once, with a batch norm folded in. In training they change with every step
- * and are transformed into scratch memory right before they are used, while the caches are about to need them. */
+ * and are transformed into scratch memory right before they are used, large ones piece by piece (winograd_once.c). */
 #include <math.h>
 #include <stdlib.h>
 
@@ -57,7 +57,7 @@ static rt_status plan_trained(rt_kernel *kernel, const rt_winograd_code *code, r
     rt_winograd turned = c->forward.shape;
     turned.inputs = c->forward.shape.outputs;
     turned.outputs = c->forward.shape.inputs;
-    RT_TRY(rt_winograd_team_plan(&c->backward, code, turned, kernel->batch, RT_TEAM_CONVOLVES, err));
+    RT_TRY(rt_winograd_team_plan(&c->backward, code, turned, kernel->batch, RT_TEAM_BACKWARD, err));
     RT_TRY(rt_winograd_team_plan(&c->correlation, code, c->forward.shape, kernel->batch, RT_TEAM_CORRELATES, err));
     kernel->keeps_src = true;
     kernel->gives_products = kernel->gives_moments = true;
@@ -67,8 +67,7 @@ static rt_status plan_trained(rt_kernel *kernel, const rt_winograd_code *code, r
     }
     ++kernel->weight_packs; /* of the gradient, back */
     kernel->implementation[2] = code->name;
-    const size_t floats = larger(c->forward.scratch_floats + c->forward.weights_floats,
-                                 c->backward.scratch_floats + c->backward.weights_floats);
+    const size_t floats = larger(c->forward.scratch_floats, c->backward.scratch_floats);
     kernel->scratch_bytes = larger(floats, c->correlation.scratch_floats) * sizeof(float);
     return RT_OK;
 }
@@ -81,7 +80,8 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     const rt_extent in = rt_kernel_source(kernel, 0), out = kernel->node->shape;
     const rt_winograd_code *code = rt_winograd_code_for(lanes_limit());
     const rt_winograd shape = {in.height, in.width, in.channels, out.channels, 0};
-    RT_TRY(rt_winograd_team_plan(&c->forward, code, shape, kernel->batch, RT_TEAM_CONVOLVES, err));
+    RT_TRY(rt_winograd_team_plan(&c->forward, code, shape, kernel->batch,
+                                 kernel->mode == RT_MODE_FROZEN ? RT_TEAM_FROZEN : RT_TEAM_FORWARD, err));
     ++kernel->weight_packs;
     kernel->implementation[0] = code->name;
     kernel->reads_norms = 1u << 0;
@@ -103,7 +103,7 @@ static rt_status prepare(rt_kernel *kernel, rt_error *err)
         rt_fold_norm(kernel, folded, c->folded_bias);
         weights = folded;
     }
-    rt_winograd_team_transform(&c->forward, weights, false, c->weights);
+    rt_winograd_team_transform(&c->forward, weights, c->weights);
     free(folded);
     return RT_OK;
 }
@@ -138,14 +138,8 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
                    : node->activation == RT_ACTIVATION_RELU6 ? 6.0f
                                                              : 0.0f,
     };
-    const float *weights = c->weights;
-    float *scratch = io->scratch;
-    if (!weights) {
-        rt_winograd_team_transform(&c->forward, rt_parameter_values(kernel->parameters, node->weight), false, scratch);
-        weights = scratch;
-        scratch += c->forward.weights_floats;
-    }
-    rt_winograd_team_convolve(&c->forward, &src, weights, &dst, scratch, reader ? reader->first_moment : NULL,
+    const float *weights = c->weights ? c->weights : rt_parameter_values(kernel->parameters, node->weight);
+    rt_winograd_team_convolve(&c->forward, &src, weights, &dst, io->scratch, reader ? reader->first_moment : NULL,
                               reader ? reader->second_moment : NULL);
     return RT_OK;
 }
@@ -166,10 +160,8 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
             diff_src.norm = norm->lanes;
             diff_src.norm_relu = norm->relu;
         }
-        float *turned = io->scratch;
-        rt_winograd_team_transform(&c->backward, rt_parameter_values(kernel->parameters, node->weight), true, turned);
-        rt_winograd_team_convolve(&c->backward, &diff_dst, turned, &diff_src, turned + c->backward.weights_floats,
-                                  norm ? norm->sum : NULL, norm ? norm->dot : NULL);
+        rt_winograd_team_convolve(&c->backward, &diff_dst, rt_parameter_values(kernel->parameters, node->weight),
+                                  &diff_src, io->scratch, norm ? norm->sum : NULL, norm ? norm->dot : NULL);
     }
     rt_winograd_team_correlate(&c->correlation, &src, &diff_dst, io->scratch,
                                rt_parameter_gradients(kernel->parameters, node->weight),

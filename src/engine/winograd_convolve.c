@@ -46,6 +46,15 @@ RT_INLINE void multiply_tiles(const size_t rows, const size_t vectors, const flo
 MULTIPLY_PANEL(1)
 MULTIPLY_PANEL(2)
 
+void RT_OF_LANES(rt_winograd_multiply_panel_)(size_t vectors, size_t tiles, const float *source, size_t source_row,
+                                              const float *panel, size_t inputs, float *product, size_t product_row)
+{
+    if (vectors == 2)
+        multiply_panel_2(tiles, source, source_row, panel, inputs, product, product_row);
+    else
+        multiply_panel_1(tiles, source, source_row, panel, inputs, product, product_row);
+}
+
 /* product [tiles, outputs] = source [tiles, inputs] times weights, for one frequency of cells and whole panels. */
 static void multiply_frequency(size_t inputs, size_t outputs, size_t tiles, const float *source, const float *weights,
                                float *product)

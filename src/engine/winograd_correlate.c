@@ -101,11 +101,10 @@ RT_INLINE void correlate_channels(const size_t rows, const size_t vectors, const
 CORRELATE_PANEL(1)
 CORRELATE_PANEL(2)
 
-/* product [inputs, outputs] += source^T [inputs, tiles] gradient [tiles, outputs], for one frequency of cells. */
-static void correlate_frequency(size_t tiles, size_t inputs, size_t outputs, const float *source, const float *gradient,
-                                float *product)
+void RT_OF_LANES(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, size_t outputs, const float *source,
+                                                   size_t source_tile, const float *gradient, float *product)
 {
-    const size_t source_tile = vectors_of(inputs) * CELL, vectors = vectors_of(outputs);
+    const size_t vectors = vectors_of(outputs);
     size_t v = 0;
     for (; v + 2 <= vectors; v += 2)
         correlate_panel_2(inputs, source, source_tile, gradient + v * CELL, vectors * CELL, tiles,
@@ -135,6 +134,17 @@ static void sum_gradients(size_t tiles, size_t outputs, const float *cells, doub
             sums[k] += (double)cells[(t * vectors + k / RT_LANES) * CELL + 7 * RT_LANES + k % RT_LANES];
 }
 
+void RT_OF_LANES(rt_winograd_read_gradients_)(const rt_winograd *shape, const rt_winograd_source *diff_dst,
+                                              rt_winograd_part part, size_t count, float *cells, double *sums)
+{
+    if (diff_dst->reading == RT_READ_NORM_BACKWARD)
+        read_gradients_RT_READ_NORM_BACKWARD(shape, diff_dst, part, part.first_tile, count, cells);
+    else
+        read_gradients_RT_READ_PLAIN(shape, diff_dst, part, part.first_tile, count, cells);
+    if (sums)
+        sum_gradients(count, part.last_output - part.first_output, cells, sums + part.first_output);
+}
+
 void RT_OF_LANES(rt_winograd_correlate_)(const rt_winograd *shape, const rt_winograd_source *src,
                                          const rt_winograd_source *diff_dst, rt_winograd_part part, float *scratch,
                                          float *product, double *sums)
@@ -146,14 +156,11 @@ void RT_OF_LANES(rt_winograd_correlate_)(const rt_winograd *shape, const rt_wino
     for (size_t start = part.first_tile; start < part.last_tile; start += shape->block) {
         const size_t left = part.last_tile - start, count = left < shape->block ? left : shape->block;
         RT_OF_LANES(rt_winograd_read_)(shape, src, start, count, sources);
-        if (diff_dst->reading == RT_READ_NORM_BACKWARD)
-            read_gradients_RT_READ_NORM_BACKWARD(shape, diff_dst, part, start, count, gradients);
-        else
-            read_gradients_RT_READ_PLAIN(shape, diff_dst, part, start, count, gradients);
-        if (sums)
-            sum_gradients(count, outputs, gradients, sums + part.first_output);
+        part.first_tile = start;
+        RT_OF_LANES(rt_winograd_read_gradients_)(shape, diff_dst, part, count, gradients, sums);
         for (size_t f = 0; f < RT_WINOGRAD_FREQUENCIES; ++f)
-            correlate_frequency(count, shape->inputs, outputs, sources + f * RT_LANES, gradients + f * RT_LANES,
-                                product + f * plane);
+            RT_OF_LANES(rt_winograd_correlate_frequency_)
+        (count, shape->inputs, outputs, sources + f * RT_LANES, vectors_of(shape->inputs) * CELL,
+         gradients + f * RT_LANES, product + f * plane);
     }
 }

@@ -12,7 +12,7 @@ static size_t block_of(size_t inputs, size_t outputs, rt_winograd_task task)
 {
     const size_t weights = inputs * outputs;
     if (task == RT_TEAM_CORRELATES)
-        return weights <= 128 * 128 ? 48 : 128;
+        return weights <= 128 * 128 ? 48 : 256;
     return weights <= 16 * 16 ? 48 : weights <= 64 * 64 ? 24 : weights <= 128 * 128 ? 32 : 96;
 }
 
@@ -33,21 +33,25 @@ static size_t rounded_up(size_t value, size_t multiple)
 rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *code, rt_winograd shape, size_t batch,
                                 rt_winograd_task task, rt_error *err)
 {
-    *team = (rt_winograd_team){.code = code, .shape = shape, .threads = (size_t)rt_threads_count()};
+    *team = (rt_winograd_team){.code = code, .task = task, .shape = shape, .threads = (size_t)rt_threads_count()};
     team->tiles = batch * rt_winograd_tiles(&shape);
     team->splits_outputs = splits_outputs(team, task);
     const size_t share = team->splits_outputs ? team->tiles : (team->tiles + team->threads - 1) / team->threads;
     const size_t block = block_of(shape.inputs, shape.outputs, task);
     team->shape.block = block < share ? block : share;
-    const bool convolves = task == RT_TEAM_CONVOLVES;
-    team->weights_floats = rounded_up(convolves ? code->weights_floats(shape.inputs, shape.outputs)
-                                                : code->product_floats(shape.inputs, shape.outputs),
+    team->once = team->splits_outputs && team->tiles <= block && task != RT_TEAM_FROZEN;
+    const bool correlates = task == RT_TEAM_CORRELATES;
+    team->weights_floats = rounded_up(correlates ? code->product_floats(shape.inputs, shape.outputs)
+                                                 : code->weights_floats(shape.inputs, shape.outputs),
                                       16);
-    team->thread_floats =
-        rounded_up(convolves ? code->convolve_floats(&team->shape) : code->correlate_floats(&team->shape), 16);
+    size_t (*const floats)(const rt_winograd *) =
+        correlates   ? team->once ? code->correlate_once_floats : code->correlate_floats
+        : team->once ? code->convolve_once_floats
+                     : code->convolve_floats;
+    team->thread_floats = rounded_up(floats(&team->shape), 16);
     team->scratch_floats = team->threads * team->thread_floats;
-    if (!convolves)
-        team->scratch_floats += (team->splits_outputs ? 1 : team->threads) * team->weights_floats;
+    if (!team->once && task != RT_TEAM_FROZEN)
+        team->scratch_floats += (correlates && !team->splits_outputs ? team->threads : 1) * team->weights_floats;
     team->sums = rt_aligned_zeros(team->threads * 2 * shape.outputs * sizeof *team->sums);
     return team->sums ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory to plan a convolution");
 }
@@ -69,13 +73,18 @@ static rt_winograd_part part_of(const rt_winograd_team *team, size_t thread)
     return (rt_winograd_part){0, team->tiles, first, thread + 1 == threads ? outputs : last};
 }
 
-void rt_winograd_team_transform(const rt_winograd_team *team, const float *weights, bool turned, float *transformed)
+static void transform(const rt_winograd_team *team, const float *weights, bool turned, float *transformed)
 {
     const size_t outputs = team->shape.outputs, lanes = team->code->lanes;
 #pragma omp parallel for schedule(static)
     for (size_t first = 0; first < outputs; first += lanes)
         team->code->transform_weights(team->shape.inputs, outputs, weights, turned, first,
                                       first + lanes < outputs ? first + lanes : outputs, transformed);
+}
+
+void rt_winograd_team_transform(const rt_winograd_team *team, const float *weights, float *transformed)
+{
+    transform(team, weights, false, transformed);
 }
 
 /* The sum over threads of item k of `stride` ones. */
@@ -87,16 +96,28 @@ static double sum_of(const rt_winograd_team *team, size_t stride, size_t k)
     return sum;
 }
 
-void rt_winograd_team_convolve(const rt_winograd_team *team, const rt_winograd_source *src, const float *transformed,
+void rt_winograd_team_convolve(const rt_winograd_team *team, const rt_winograd_source *src, const float *weights,
                                const rt_winograd_target *dst, float *scratch, double *first, double *second)
 {
+    const rt_winograd_code *code = team->code;
     const size_t outputs = team->shape.outputs, stride = 2 * outputs;
+    const bool turned = team->task == RT_TEAM_BACKWARD;
+    if (!team->once && team->task != RT_TEAM_FROZEN) {
+        float *transformed = scratch + team->threads * team->thread_floats;
+        transform(team, weights, turned, transformed);
+        weights = transformed;
+    }
     if (dst->writing != RT_WRITE_PLAIN)
         memset(team->sums, 0, team->threads * stride * sizeof *team->sums);
 #pragma omp parallel for schedule(static, 1)
-    for (size_t thread = 0; thread < team->threads; ++thread)
-        team->code->convolve(&team->shape, src, transformed, dst, part_of(team, thread),
-                             scratch + thread * team->thread_floats, team->sums + thread * stride);
+    for (size_t thread = 0; thread < team->threads; ++thread) {
+        float *own = scratch + thread * team->thread_floats;
+        double *sums = team->sums + thread * stride;
+        if (team->once)
+            code->convolve_once(&team->shape, src, weights, turned, dst, part_of(team, thread), own, sums);
+        else
+            code->convolve(&team->shape, src, weights, dst, part_of(team, thread), own, sums);
+    }
     for (size_t k = 0; k < outputs && dst->writing != RT_WRITE_PLAIN; ++k) {
         first[k] = sum_of(team, stride, k);
         second[k] = sum_of(team, stride, outputs + k);
@@ -114,10 +135,15 @@ void rt_winograd_team_correlate(const rt_winograd_team *team, const rt_winograd_
 #pragma omp parallel for schedule(static, 1)
     for (size_t thread = 0; thread < team->threads; ++thread) {
         const rt_winograd_part part = part_of(team, thread);
+        float *own = scratch + thread * team->thread_floats;
+        double *sums = diff_bias ? team->sums + thread * outputs : NULL;
+        if (team->once) {
+            code->correlate_once(&team->shape, src, diff_dst, part, own, diff_weights, sums);
+            continue;
+        }
         float *product = products + (team->splits_outputs ? code->product_floats(inputs, part.first_output)
                                                           : thread * team->weights_floats);
-        code->correlate(&team->shape, src, diff_dst, part, scratch + thread * team->thread_floats, product,
-                        diff_bias ? team->sums + thread * outputs : NULL);
+        code->correlate(&team->shape, src, diff_dst, part, own, product, sums);
         if (team->splits_outputs)
             code->transform_product(inputs, part.last_output - part.first_output, product, 1, 0, 0, inputs,
                                     diff_weights + part.first_output * inputs * 9);

@@ -71,28 +71,43 @@ static void transform_kernels(const float *taps, float *transformed, size_t plan
     }
 }
 
+/* Of one vector of outputs, from `output` on: input c's 36 values go to `to` + c * width, `plane` floats apart. */
+static void transform_vector(size_t inputs, size_t outputs, const float *weights, bool turned, size_t output, float *to,
+                             size_t width, size_t plane)
+{
+    const size_t outputs_here = outputs - output < RT_LANES ? outputs - output : RT_LANES;
+    float gathered[INPUT_BLOCK * KERNEL * RT_LANES];
+    if (outputs_here < RT_LANES)
+        memset(gathered, 0, sizeof gathered);
+    for (size_t c = 0; c < inputs; c += INPUT_BLOCK) {
+        const size_t inputs_here = inputs - c < INPUT_BLOCK ? inputs - c : INPUT_BLOCK;
+        if (turned)
+            gather_turned_kernels(outputs, weights, c, inputs_here, output, outputs_here, gathered);
+        else
+            gather_kernels(inputs, weights, c, inputs_here, output, outputs_here, gathered);
+        for (size_t i = 0; i < inputs_here; ++i)
+            transform_kernels(gathered + i * KERNEL * RT_LANES, to + (c + i) * width, plane);
+    }
+}
+
+void RT_OF_LANES(rt_winograd_transform_panel_)(size_t inputs, size_t outputs, const float *weights, bool turned,
+                                               size_t first, size_t vectors, float *panel, size_t plane)
+{
+    for (size_t v = 0; v < vectors; ++v)
+        transform_vector(inputs, outputs, weights, turned, first + v * RT_LANES, panel + v * RT_LANES,
+                         vectors * RT_LANES, plane);
+}
+
 void RT_OF_LANES(rt_winograd_transform_weights_)(size_t inputs, size_t outputs, const float *weights, bool turned,
                                                  size_t first, size_t last, float *transformed)
 {
-    const size_t whole = vectors_of(outputs) * RT_LANES, plane = inputs * whole;
-    float gathered[INPUT_BLOCK * KERNEL * RT_LANES] = {0};
+    const size_t whole = vectors_of(outputs) * RT_LANES;
     for (size_t k = first; k < last; k += RT_LANES) {
-        const size_t outputs_here = outputs - k < RT_LANES ? outputs - k : RT_LANES;
-        if (outputs_here < RT_LANES)
-            memset(gathered, 0, sizeof gathered);
         /* The panel that holds these outputs, and their vector in it. */
         const size_t panel = k / (2 * RT_LANES) * 2 * RT_LANES;
         const size_t width = whole - panel > RT_LANES ? 2 * RT_LANES : RT_LANES;
-        float *to = transformed + panel * inputs + (k - panel);
-        for (size_t c = 0; c < inputs; c += INPUT_BLOCK) {
-            const size_t inputs_here = inputs - c < INPUT_BLOCK ? inputs - c : INPUT_BLOCK;
-            if (turned)
-                gather_turned_kernels(outputs, weights, c, inputs_here, k, outputs_here, gathered);
-            else
-                gather_kernels(inputs, weights, c, inputs_here, k, outputs_here, gathered);
-            for (size_t i = 0; i < inputs_here; ++i)
-                transform_kernels(gathered + i * KERNEL * RT_LANES, to + (c + i) * width, plane);
-        }
+        transform_vector(inputs, outputs, weights, turned, k, transformed + panel * inputs + (k - panel), width,
+                         inputs * whole);
     }
 }
 
@@ -113,25 +128,38 @@ static void transform_back_vector(const float *product, size_t count, size_t str
         transform_back(out[i], 1, half[i]);
 }
 
+/* diff_weights [outputs, inputs, 9] for the `count` inputs from `first` on. `product` is at the first of them. */
+static void transform_inputs_back(size_t inputs, size_t outputs, const float *product, size_t products, size_t stride,
+                                  size_t plane, size_t first, size_t count, float *diff_weights)
+{
+    const size_t wide = vectors_of(outputs) * RT_LANES;
+    float kernels[RT_LANES * INPUT_BLOCK * KERNEL];
+    for (size_t k = 0; k < outputs; k += RT_LANES) {
+        const size_t outputs_here = outputs - k < RT_LANES ? outputs - k : RT_LANES;
+        for (size_t i = 0; i < count; ++i) {
+            rt_vector out[3][3];
+            transform_back_vector(product + i * wide + k, products, stride, plane, out);
+            for (size_t tap = 0; tap < KERNEL; ++tap)
+                for (size_t l = 0; l < outputs_here; ++l)
+                    kernels[(l * count + i) * KERNEL + tap] = out[tap / 3][tap % 3][l];
+        }
+        for (size_t l = 0; l < outputs_here; ++l)
+            memcpy(diff_weights + ((k + l) * inputs + first) * KERNEL, kernels + l * count * KERNEL,
+                   count * KERNEL * sizeof(float));
+    }
+}
+
 void RT_OF_LANES(rt_winograd_transform_product_)(size_t inputs, size_t outputs, const float *product, size_t count,
                                                  size_t stride, size_t first, size_t last, float *diff_weights)
 {
-    const size_t wide = vectors_of(outputs) * RT_LANES, plane = inputs * wide;
-    float kernels[RT_LANES * INPUT_BLOCK * KERNEL];
-    for (size_t c = first; c < last; c += INPUT_BLOCK) {
-        const size_t inputs_here = last - c < INPUT_BLOCK ? last - c : INPUT_BLOCK;
-        for (size_t k = 0; k < outputs; k += RT_LANES) {
-            const size_t outputs_here = outputs - k < RT_LANES ? outputs - k : RT_LANES;
-            for (size_t i = 0; i < inputs_here; ++i) {
-                rt_vector out[3][3];
-                transform_back_vector(product + (c + i) * wide + k, count, stride, plane, out);
-                for (size_t tap = 0; tap < KERNEL; ++tap)
-                    for (size_t l = 0; l < outputs_here; ++l)
-                        kernels[(l * inputs_here + i) * KERNEL + tap] = out[tap / 3][tap % 3][l];
-            }
-            for (size_t l = 0; l < outputs_here; ++l)
-                memcpy(diff_weights + ((k + l) * inputs + c) * KERNEL, kernels + l * inputs_here * KERNEL,
-                       inputs_here * KERNEL * sizeof(float));
-        }
-    }
+    const size_t wide = vectors_of(outputs) * RT_LANES;
+    for (size_t c = first; c < last; c += INPUT_BLOCK)
+        transform_inputs_back(inputs, outputs, product + c * wide, count, stride, inputs * wide, c,
+                              last - c < INPUT_BLOCK ? last - c : INPUT_BLOCK, diff_weights);
+}
+
+void RT_OF_LANES(rt_winograd_transform_cell_back_)(size_t inputs, size_t outputs, const float *product, size_t plane,
+                                                   size_t first, size_t count, float *diff_weights)
+{
+    transform_inputs_back(inputs, outputs, product, 1, 0, plane, first, count, diff_weights);
 }

@@ -1,0 +1,70 @@
+/* Winograd's passes where weights are large and tiles are few, one block of them: what is as large as the weights, in
+ * the frequency domain four times as large, is made and used up piece by piece within the cache. Compiled for several
+ * instruction sets. */
+#include "engine/winograd_code.h"
+#include "engine/winograd_tiles.h"
+
+/* One vector of padding spreads the frequencies over the cache's sets. */
+RT_INLINE size_t panel_plane(size_t inputs, size_t vectors)
+{
+    return (inputs * vectors + 1) * RT_LANES;
+}
+
+size_t RT_OF_LANES(rt_winograd_convolve_once_floats_)(const rt_winograd *shape)
+{
+    return RT_OF_LANES(rt_winograd_convolve_floats_)(shape) + RT_WINOGRAD_FREQUENCIES * panel_plane(shape->inputs, 2);
+}
+
+void RT_OF_LANES(rt_winograd_convolve_once_)(const rt_winograd *shape, const rt_winograd_source *src,
+                                             const float *weights, bool turned, const rt_winograd_target *dst,
+                                             rt_winograd_part part, float *scratch, double *sums)
+{
+    const size_t tiles = part.last_tile - part.first_tile, vectors = vectors_of(part.last_output - part.first_output);
+    const size_t source_row = vectors_of(shape->inputs) * CELL, product_row = vectors * CELL;
+    float *sources = scratch, *products = sources + tiles * source_row, *panel = products + tiles * product_row;
+    float *block_sums = panel + RT_WINOGRAD_FREQUENCIES * panel_plane(shape->inputs, 2);
+    RT_OF_LANES(rt_winograd_read_)(shape, src, part.first_tile, tiles, sources);
+    for (size_t v = 0; v < vectors; v += 2) {
+        const size_t wide = vectors - v < 2 ? 1 : 2, plane = panel_plane(shape->inputs, wide);
+        RT_OF_LANES(rt_winograd_transform_panel_)
+        (shape->inputs, shape->outputs, weights, turned, part.first_output + v * RT_LANES, wide, panel, plane);
+        for (size_t f = 0; f < RT_WINOGRAD_FREQUENCIES; ++f)
+            RT_OF_LANES(rt_winograd_multiply_panel_)
+        (wide, tiles, sources + f * RT_LANES, source_row, panel + f * plane, shape->inputs,
+         products + v * CELL + f * RT_LANES, product_row);
+    }
+    RT_OF_LANES(rt_winograd_write_)(shape, dst, part, products, block_sums, sums);
+}
+
+/* A product of a vector of inputs and all outputs. */
+RT_INLINE size_t product_plane(size_t outputs)
+{
+    return (RT_LANES * vectors_of(outputs) + 1) * RT_LANES;
+}
+
+size_t RT_OF_LANES(rt_winograd_correlate_once_floats_)(const rt_winograd *shape)
+{
+    return RT_OF_LANES(rt_winograd_correlate_floats_)(shape) + RT_WINOGRAD_FREQUENCIES * product_plane(shape->outputs);
+}
+
+void RT_OF_LANES(rt_winograd_correlate_once_)(const rt_winograd *shape, const rt_winograd_source *src,
+                                              const rt_winograd_source *diff_dst, rt_winograd_part part, float *scratch,
+                                              float *diff_weights, double *sums)
+{
+    const size_t tiles = part.last_tile - part.first_tile, outputs = part.last_output - part.first_output;
+    const size_t source_tile = vectors_of(shape->inputs) * CELL, plane = product_plane(outputs);
+    float *sources = scratch, *gradients = sources + tiles * source_tile;
+    float *product = gradients + tiles * vectors_of(outputs) * CELL;
+    RT_OF_LANES(rt_winograd_read_)(shape, src, part.first_tile, tiles, sources);
+    RT_OF_LANES(rt_winograd_read_gradients_)(shape, diff_dst, part, tiles, gradients, sums);
+    for (size_t c = 0; c < shape->inputs; c += RT_LANES) {
+        const size_t inputs = shape->inputs - c < RT_LANES ? shape->inputs - c : RT_LANES;
+        memset(product, 0, RT_WINOGRAD_FREQUENCIES * plane * sizeof *product);
+        for (size_t f = 0; f < RT_WINOGRAD_FREQUENCIES; ++f)
+            RT_OF_LANES(rt_winograd_correlate_frequency_)
+        (tiles, inputs, outputs, sources + c / RT_LANES * CELL + f * RT_LANES, source_tile, gradients + f * RT_LANES,
+         product + f * plane);
+        RT_OF_LANES(rt_winograd_transform_cell_back_)
+        (shape->inputs, outputs, product, plane, c, inputs, diff_weights + part.first_output * shape->inputs * 9);
+    }
+}
