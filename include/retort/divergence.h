@@ -35,9 +35,10 @@ typedef struct rt_divergence {
     bool temperature_squared;
 } rt_divergence;
 
-/* Their lines in its table; `squared` is the default. */
-#define RT_DIVERGENCE_PARAMS(squared)                                                                                  \
-    RT_FLOAT(rt_divergence, temperature, 1.0, 0.05, 1000.0,                                                            \
+/* Their lines in its table; `squared` is the default, and the temperature's is 1 or `start`. */
+#define RT_DIVERGENCE_PARAMS(squared) RT_DIVERGENCE_PARAMS_FROM(1.0, squared)
+#define RT_DIVERGENCE_PARAMS_FROM(start, squared)                                                                      \
+    RT_FLOAT(rt_divergence, temperature, start, 0.05, 1000.0,                                                          \
              "divides the logits of both, and so softens both distributions"),                                         \
         RT_BOOL(rt_divergence, temperature_squared, squared, "multiply by temperature^2")
 
@@ -86,20 +87,29 @@ typedef struct rt_divergence_row {
     double *spare[2];              /* contents are undefined */
 } rt_divergence_row;
 
-/* Call it from a function that is marked RT_WIDE, as rt_softmax(). */
-RT_WIDE_INLINE rt_divergence_row rt_divergence_open(const void *work, size_t n)
+/* Sample n as it was left, or in need of filling. Losses that couple the samples of a batch go over them several times.
+ */
+RT_WIDE_INLINE rt_divergence_row rt_divergence_at(const void *work, size_t n)
 {
     rt_divergence_row row = {.work = (const rt_divergence_work *)work, .number = n};
-    const rt_port_data *ports = row.work->io->ports;
-    const rt_port_data *student = &ports[RT_DIVERGENCE_STUDENT], *teacher = &ports[RT_DIVERGENCE_TEACHER];
+    const rt_port_data *student = &row.work->io->ports[RT_DIVERGENCE_STUDENT];
     size_t samples = student->shape.dims[0], classes = student->shape.dims[1];
     row.settings = row.work->settings;
     row.classes = classes;
     row.log_q = (double *)row.work->io->scratch + samples + n * RT_DIVERGENCE_ARRAYS * classes;
     row.q = row.log_q + classes, row.log_p = row.q + classes, row.p = row.log_p + classes;
     row.spare[0] = row.p + classes, row.spare[1] = row.spare[0] + classes;
-    rt_softmax(student->values + n * classes, classes, row.work->temperature, row.log_q, row.q);
-    rt_softmax(teacher->values + n * classes, classes, row.work->temperature, row.log_p, row.p);
+    return row;
+}
+
+/* Fills log_q, q, log_p and p. Call it from a function that is marked RT_WIDE, as rt_softmax(). */
+RT_WIDE_INLINE rt_divergence_row rt_divergence_open(const void *work, size_t n)
+{
+    rt_divergence_row row = rt_divergence_at(work, n);
+    const rt_port_data *ports = row.work->io->ports;
+    const rt_port_data *student = &ports[RT_DIVERGENCE_STUDENT], *teacher = &ports[RT_DIVERGENCE_TEACHER];
+    rt_softmax(student->values + n * row.classes, row.classes, row.work->temperature, row.log_q, row.q);
+    rt_softmax(teacher->values + n * row.classes, row.classes, row.work->temperature, row.log_p, row.p);
     return row;
 }
 
@@ -120,6 +130,23 @@ RT_WIDE_INLINE void rt_divergence_close(const rt_divergence_row *row, double val
     float *__restrict gradient = student->gradient + row->number * classes;
     for (size_t k = 0; k < classes; ++k)
         gradient[k] += (float)(factor * (slopes[k] - q[k] * sum));
+}
+
+/* As rt_divergence_close() for those who know the gradient [classes] of their value with respect to the student's
+ * logits themselves; it needs no q. */
+RT_WIDE_INLINE void rt_divergence_close_with(const rt_divergence_row *row, double value,
+                                             const double *__restrict gradient)
+{
+    const rt_loss_io *io = row->work->io;
+    const rt_port_data *student = &io->ports[RT_DIVERGENCE_STUDENT];
+    double *losses = (double *)io->scratch;
+    losses[row->number] = row->work->scale * value;
+    if (!student->gradient)
+        return;
+    double factor = io->weight * row->work->scale / (double)student->shape.dims[0];
+    float *__restrict sum = student->gradient + row->number * row->classes;
+    for (size_t k = 0; k < row->classes; ++k)
+        sum[k] += (float)(factor * gradient[k]);
 }
 
 /* log sum_k e^x_k over exponents x [count], count >= 1, of any size; shares [count] are e^x_k over that sum,

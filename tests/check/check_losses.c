@@ -55,6 +55,14 @@ static const struct variant {
     {"f_divergence", "generator=abs(u-1)/2"},
     {"f_divergence", "generator=u^1.5-1"},
     {"f_divergence", "generator=max(u-1,0.5*(1-u))+1/(u+1)-0.5"},
+    {"alpha", "alpha=-1"},
+    {"alpha", "alpha=0"},
+    {"alpha", "alpha=1"},
+    {"alpha", "alpha=2"},
+    {"sinkhorn", "epsilon=0.01"},
+    {"sinkhorn", "batch_mean=true"},
+    {"plackett_luce", "temperature=4"},
+    {"plackett_luce", "label_floor=0.5"},
 };
 
 /* One evaluation: what goes in, and what comes out. */

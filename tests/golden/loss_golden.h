@@ -15,6 +15,7 @@ static const struct golden {
 } golden[] = {
 #include "losses/classic.inc"
 #include "losses/divergences.inc"
+#include "losses/mission.inc"
 };
 
 #endif

@@ -1,0 +1,147 @@
+/* What losses that know the label, clip or couple the samples of a batch are in special cases: other losses, or a
+ * formula of one line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "ask.h"
+#include "base/threads.h"
+
+static void special_cases(void **state)
+{
+    (void)state;
+    static const struct {
+        struct asked asked;
+        double factor;
+        struct asked other;
+        double share;
+    } cases[] = {
+        {{"alpha", {"alpha=1"}}, 1.0, KL, 1e-12},
+        {{"alpha", {"alpha=1.0001"}}, 1.0, KL, 1e-3},
+        {{"alpha", {"alpha=0.999999"}}, 1.0, KL, 1e-5},
+        {{"alpha", {"alpha=0"}}, 1.0, REVERSE_KL, 1e-12},
+        {{"alpha", {"alpha=-0.0001"}}, 1.0, REVERSE_KL, 1e-3},
+        {{"alpha", {"alpha=0.000001"}}, 1.0, REVERSE_KL, 1e-5},
+        {{"alpha", {"alpha=0.5"}}, 4.0, {"hellinger", {"half=true"}}, 1e-12},
+        {{"alpha", {"alpha=2"}}, 0.5, {"chi_square", {NULL}}, 1e-12},
+        {{"alpha", {"alpha=-1"}}, 0.5, {"chi_square", {"form=neyman"}}, 1e-12},
+        {{"alpha", {"adaptive=true", "alpha_minimum=1", "alpha_maximum=1"}}, 1.0, KL, 1e-12},
+        {{"alpha", {"adaptive=true", "alpha_minimum=0", "alpha_maximum=0", "clip=1e9"}}, 1.0, REVERSE_KL, 1e-12},
+        {{"alpha", {"adaptive=true", "alpha_minimum=2", "alpha_maximum=2", "clip=1e9"}},
+         1.0,
+         {"alpha", {"alpha=2"}},
+         1e-12},
+        {{"sinkhorn", {NULL}}, SAMPLES, {"sinkhorn", {"batch_mean=true"}}, 1e-12},
+        {{"sinkhorn", {"temperature_squared=true"}}, 4.0, {"sinkhorn", {NULL}}, 1e-12},
+        /* Where entropy is all, the plan is even whatever the student does. */
+        {{"sinkhorn", {"epsilon=10000"}}, 1.0, {"sinkhorn", {"epsilon=10000", "gradient=envelope"}}, 1e-3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+        check_multiple(ask(cases[i].asked), cases[i].factor, ask(cases[i].other), cases[i].share, cases[i].asked.name);
+}
+
+/* The batch with the student equal to the teacher but for sample n, of which the loss is then N times the batch's. */
+static struct answer ask_of_sample(struct asked asked, size_t n)
+{
+    float alone[LOGITS];
+    memcpy(alone, teacher, sizeof alone);
+    memcpy(alone + n * CLASSES, student + n * CLASSES, CLASSES * sizeof *alone);
+    return ask_about(asked, alone, teacher);
+}
+
+static void adaptive_alpha_switches_by_sample(void **state)
+{
+    (void)state;
+    static const struct asked adaptive = {"alpha", {"adaptive=true", "alpha_maximum=2", "clip=1e9"}};
+    static const struct asked orders[] = {{"alpha", {"alpha=-1"}}, {"alpha", {"alpha=2"}}};
+    struct answer all = ask(adaptive), whole[] = {ask(orders[0]), ask(orders[1])};
+    size_t taken[2] = {0};
+    double sum = 0.0;
+    for (size_t n = 0; n < SAMPLES; ++n) {
+        double values[] = {ask_of_sample(orders[0], n).value, ask_of_sample(orders[1], n).value};
+        size_t order = values[0] > values[1] ? 0 : 1;
+        ++taken[order];
+        sum += values[order];
+        for (size_t k = n * CLASSES; k < (n + 1) * CLASSES; ++k)
+            assert_true(fabsf(all.gradient[k] - whole[order].gradient[k]) <= 1e-7f);
+    }
+    assert_true(taken[0] > 0 && taken[1] > 0);
+    assert_true(fabs(all.value - sum) <= 1e-12 * sum);
+}
+
+/* With alpha 1 and -1 and a clip at 5, the clipped divergence is at most (5 - 1) / 2: beyond that it is kl. */
+static void adaptive_alpha_is_kl_far_away(void **state)
+{
+    (void)state;
+    float far[LOGITS];
+    for (size_t i = 0; i < LOGITS; ++i)
+        far[i] = 20.0f * student[i];
+    struct answer kl = ask_about((struct asked)KL, far, teacher);
+    assert_true(kl.value > 5.0);
+    check_multiple(ask_about((struct asked){"alpha", {"adaptive=true"}}, far, teacher), 1.0, kl, 1e-12, "alpha");
+}
+
+/* When the student has the teacher's distributions in another order and transport is all, the plan is that order. */
+static void sinkhorn_finds_a_permutation(void **state)
+{
+    (void)state;
+    float permuted[LOGITS];
+    for (size_t n = 0; n < SAMPLES; ++n)
+        memcpy(permuted + n * CLASSES, teacher + (n + 2) % SAMPLES * CLASSES, CLASSES * sizeof *permuted);
+    assert_true(ask_about((struct asked){"sinkhorn", {"epsilon=0.0001"}}, permuted, teacher).value < 1e-12);
+    assert_true(ask((struct asked){"sinkhorn", {"epsilon=0.0001"}}).value > 0.1);
+}
+
+/* A teacher who is certain of the label, by 1e4. */
+static void plackett_luce_of_a_certain_teacher_is_cross_entropy(void **state)
+{
+    (void)state;
+    float certain[LOGITS];
+    memcpy(certain, teacher, sizeof certain);
+    for (size_t n = 0; n < SAMPLES; ++n)
+        certain[n * CLASSES + (size_t)labels[n]] = 1e4f;
+    check_multiple(ask_about((struct asked){"plackett_luce", {NULL}}, student, certain), 1.0,
+                   ask((struct asked){"cross_entropy", {NULL}}), 1e-12, "plackett_luce");
+}
+
+/* A teacher to whom all classes are equal ranks them by number behind the label: that is ListMLE / C. */
+static void plackett_luce_of_an_undecided_teacher_is_list_mle(void **state)
+{
+    (void)state;
+    const float undecided[LOGITS] = {0};
+    double expected = 0.0;
+    for (size_t n = 0; n < SAMPLES; ++n) {
+        double tail = 0.0;
+        for (size_t k = CLASSES; k-- > 0;) {
+            if (k == (size_t)labels[n])
+                continue;
+            tail += exp((double)student[n * CLASSES + k]);
+            expected += log(tail) - (double)student[n * CLASSES + k];
+        }
+        double first = (double)student[n * CLASSES + (size_t)labels[n]];
+        expected += log(tail + exp(first)) - first;
+    }
+    expected /= SAMPLES * CLASSES;
+    double value = ask_about((struct asked){"plackett_luce", {NULL}}, student, undecided).value;
+    assert_true(fabs(value - expected) <= 1e-12 * expected);
+}
+
+int main(void)
+{
+    rt_threads_start(2);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(special_cases),
+        cmocka_unit_test(adaptive_alpha_switches_by_sample),
+        cmocka_unit_test(adaptive_alpha_is_kl_far_away),
+        cmocka_unit_test(sinkhorn_finds_a_permutation),
+        cmocka_unit_test(plackett_luce_of_a_certain_teacher_is_cross_entropy),
+        cmocka_unit_test(plackett_luce_of_an_undecided_teacher_is_list_mle),
+    };
+    return cmocka_run_group_tests(tests, ask_fill, NULL);
+}
