@@ -7,4 +7,7 @@
 extern const rt_loss *const rt_losses[];
 extern const size_t rt_loss_count;
 
+/* The loss's port of that name, or NULL. */
+const rt_port *rt_loss_port(const rt_loss *loss, const char *name);
+
 #endif

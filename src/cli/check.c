@@ -4,6 +4,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/threads.h"
+#include "cli/check_features.h"
 #include "cli/command.h"
 #include "cli/plugins.h"
 #include "formats/tensors.h"
@@ -153,6 +154,8 @@ static rt_status report(rt_engine *engine, const rt_recipe *recipe, rt_error *er
     if (status == RT_OK)
         status = print_shapes("student", recipe->student.model, rehearsal.student->graph, err);
     if (status == RT_OK)
+        status = rt_check_print_features(&rehearsal.step.extension, recipe->loss, err);
+    if (status == RT_OK)
         status = print_cost(&rehearsal, recipe, err);
     if (status == RT_OK && recipe->teacher.present)
         status = print_memo(&rehearsal, engine, recipe, err);
@@ -203,7 +206,8 @@ const rt_command rt_command_check = {
     .summary = "find everything wrong with a recipe, and what it will cost; writes nothing",
     .details =
         "Reports all mistakes with their line and column, opens the data and the weights, then prints the shape table\n"
-        "of each network, parameters, MACs, memory, and an estimate of the time from a few steps.\n"
+        "of each network, the layers that losses read with the adapters between them, parameters, MACs, memory, and an\n"
+        "estimate of the time from a few steps.\n"
         "\n" RT_PLUGINS_DETAILS,
     .run = run,
 };

@@ -10,6 +10,7 @@ struct rt_inference {
     size_t micro_batch, image_floats, classes;
     rt_plan *plan;      /* micro_batch images, the only size there is */
     uint32_t *in_order; /* [micro_batch]: 0, 1, 2, ... */
+    float **taps;       /* [graph->tap_count]: where their values go; NULL for those that nobody wants */
     float *gathered; /* [micro_batch, height, width, channels]: images that do not lie side by side, or are too few */
 };
 
@@ -58,10 +59,11 @@ rt_status rt_inference_new_in(const rt_arithmetic *arithmetic, rt_engine *engine
     made->classes = graph->nodes[graph->output].shape.channels;
     made->gathered = rt_aligned_zeros(made->micro_batch * made->image_floats * sizeof(float));
     made->in_order = calloc(made->micro_batch, sizeof *made->in_order);
+    made->taps = calloc(graph->tap_count + 1, sizeof *made->taps);
     for (size_t i = 0; made->in_order && i < made->micro_batch; ++i)
         made->in_order[i] = (uint32_t)i;
     rt_status status =
-        made->gathered && made->in_order
+        made->gathered && made->in_order && made->taps
             ? rt_plan_new_in(arithmetic, engine, graph, parameters, made->micro_batch, RT_MODE_FROZEN, &made->plan, err)
             : rt_fail(err, RT_ERROR_MEMORY, "no memory for a micro-batch of %zu images", made->micro_batch);
     if (status != RT_OK) {
@@ -79,6 +81,7 @@ void rt_inference_free(rt_inference *inference)
     rt_plan_free(inference->plan);
     free(inference->gathered);
     free(inference->in_order);
+    free(inference->taps);
     free(inference);
 }
 
@@ -95,28 +98,51 @@ static const float *gather(rt_inference *inference, const float *images, const u
     return inference->gathered;
 }
 
+/* Copies rows of a micro-batch to their places, counted from row `first`. */
+static void scatter(const float *from, size_t floats, const uint32_t *places, size_t count, float *to, size_t first)
+{
+    for (size_t i = 0; i < count; ++i)
+        memcpy(to + (first + places[i]) * floats, from + i * floats, floats * sizeof(float));
+}
+
+/* One micro-batch. `first` is the row of logits and taps that place 0 stands for. */
+static rt_status run_part(rt_inference *inference, const float *images, const uint32_t *places, size_t count,
+                          float *logits, size_t first, rt_error *err)
+{
+    const rt_graph *graph = inference->graph;
+    RT_TRY(rt_plan_forward(inference->plan, gather(inference, images, places, count), 0, 0, err));
+    scatter(rt_plan_output(inference->plan), inference->classes, places, count, logits, first);
+    for (size_t t = 0; t < graph->tap_count; ++t)
+        if (inference->taps[t])
+            scatter(rt_plan_tap(inference->plan, (int)t), rt_extent_floats(graph->nodes[graph->taps[t].node].shape),
+                    places, count, inference->taps[t], first);
+    return RT_OK;
+}
+
+static size_t part_of(const rt_inference *inference, size_t left)
+{
+    return left < inference->micro_batch ? left : inference->micro_batch;
+}
+
 rt_status rt_inference_run_some(rt_inference *inference, const float *images, const uint32_t *places, size_t count,
                                 float *logits, rt_error *err)
 {
-    size_t classes = inference->classes;
-    for (size_t first = 0; first < count; first += inference->micro_batch) {
-        size_t left = count - first, part = left < inference->micro_batch ? left : inference->micro_batch;
-        RT_TRY(rt_plan_forward(inference->plan, gather(inference, images, places + first, part), 0, 0, err));
-        const float *dst = rt_plan_output(inference->plan);
-        for (size_t i = 0; i < part; ++i)
-            memcpy(logits + places[first + i] * classes, dst + i * classes, classes * sizeof(float));
-    }
+    for (size_t first = 0; first < count; first += inference->micro_batch)
+        RT_TRY(run_part(inference, images, places + first, part_of(inference, count - first), logits, 0, err));
     return RT_OK;
 }
 
 rt_status rt_inference_run(rt_inference *inference, const float *images, size_t count, float *logits, rt_error *err)
 {
-    for (size_t first = 0; first < count; first += inference->micro_batch) {
-        size_t left = count - first, part = left < inference->micro_batch ? left : inference->micro_batch;
-        RT_TRY(rt_inference_run_some(inference, images + first * inference->image_floats, inference->in_order, part,
-                                     logits + first * inference->classes, err));
-    }
+    for (size_t first = 0; first < count; first += inference->micro_batch)
+        RT_TRY(run_part(inference, images + first * inference->image_floats, inference->in_order,
+                        part_of(inference, count - first), logits, first, err));
     return RT_OK;
+}
+
+void rt_inference_tap(rt_inference *inference, int tap, float *values)
+{
+    inference->taps[tap] = values;
 }
 
 void rt_inference_trace(rt_inference *inference, rt_trace *trace)

@@ -29,6 +29,10 @@ rt_status rt_inference_run(rt_inference *inference, const float *images, size_t 
 rt_status rt_inference_run_some(rt_inference *inference, const float *images, const uint32_t *places, size_t count,
                                 float *logits, rt_error *err);
 
+/* From now on each run copies the values of a tap that the graph keeps to `values`, [height, width, channels] for each
+ * image, at the rows where its logits go; NULL ends that. */
+void rt_inference_tap(rt_inference *inference, int tap, float *values);
+
 /* The fixed rule: as many images as keep the two largest neighbouring activations within about 1 MB a thread, or, where
  * weights outgrow a cache and are read anew for each micro-batch, within 128 MB in all; 8, 16, 32
  * or 64, so that usual batches divide by it. */

@@ -11,6 +11,7 @@ static const rt_kernel_class *const kernels[RT_NODE_KINDS][RT_KERNEL_CLASSES_A_K
     [RT_NODE_MAX_POOL] = {&rt_kernel_pool},
     [RT_NODE_AVERAGE_POOL] = {&rt_kernel_pool},
     [RT_NODE_GLOBAL_AVERAGE_POOL] = {&rt_kernel_global_average_pool},
+    [RT_NODE_RESIZE] = {&rt_kernel_resize},
     [RT_NODE_LINEAR] = {&rt_kernel_linear_frozen, &rt_kernel_linear},
     [RT_NODE_FLATTEN] = {&rt_kernel_flatten},
     [RT_NODE_CONCAT] = {&rt_kernel_concat},

@@ -1,6 +1,5 @@
 #include "engine/plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +22,9 @@ static void mark_gradients(rt_plan *plan)
             plan->nodes[i].needs_gradient |= plan->nodes[graph->nodes[i].sources[s]].needs_gradient;
     }
     plan->nodes[graph->output].active = plan->mode != RT_MODE_FROZEN;
+    for (size_t t = 0; t < graph->tap_count; ++t)
+        if (graph->taps[t].kept)
+            plan->nodes[graph->taps[t].node].active = plan->mode != RT_MODE_FROZEN;
     for (size_t i = graph->node_count; i-- > 0;) {
         plan->nodes[i].active = plan->nodes[i].active && plan->nodes[i].needs_gradient;
         for (size_t s = 0; plan->nodes[i].active && s < graph->nodes[i].source_count; ++s)
@@ -68,7 +70,7 @@ static rt_status gather_contributions(rt_plan *plan, rt_error *err)
         rt_plan_node *node = &plan->nodes[i];
         if (!node->active)
             continue;
-        size_t room = 1;
+        size_t room = 1 + graph->tap_count;
         for (size_t c = i + 1; c < graph->node_count; ++c)
             room += graph->nodes[c].source_count;
         node->contributions = calloc(room, sizeof *node->contributions);
@@ -76,7 +78,10 @@ static rt_status gather_contributions(rt_plan *plan, rt_error *err)
         if (!node->contributions || !node->terms)
             return rt_fail(err, RT_ERROR_MEMORY, "no memory to plan gradients");
         if ((int)i == graph->output)
-            node->contributions[node->contribution_count++] = (rt_contribution){-1, 0};
+            node->contributions[node->contribution_count++] = (rt_contribution){RT_OUTPUT_READER, 0};
+        for (size_t t = 0; t < graph->tap_count; ++t)
+            if (graph->taps[t].kept && graph->taps[t].node == (int)i)
+                node->contributions[node->contribution_count++] = (rt_contribution){RT_TAP_READER, (int)t};
         for (size_t c = graph->node_count; c-- > i + 1;)
             for (size_t s = 0; plan->nodes[c].active && s < graph->nodes[c].source_count; ++s)
                 if (graph->nodes[c].sources[s] == (int)i)
@@ -111,8 +116,9 @@ rt_status rt_plan_new_in(const rt_arithmetic *arithmetic, rt_engine *engine, con
         made->io = calloc(made->graph->node_count, sizeof *made->io);
         made->nodes = calloc(made->graph->node_count, sizeof *made->nodes);
         made->value_last = calloc(made->graph->node_count, sizeof *made->value_last);
+        made->tap_gradients = calloc(made->graph->tap_count + 1, sizeof *made->tap_gradients);
     }
-    if (!made->graph || !made->kernels || !made->io || !made->nodes || !made->value_last)
+    if (!made->graph || !made->kernels || !made->io || !made->nodes || !made->value_last || !made->tap_gradients)
         status = rt_fail(err, RT_ERROR_MEMORY, "no memory for a plan of %zu layers", graph->node_count);
     if (status == RT_OK) {
         mark_gradients(made);
@@ -149,6 +155,7 @@ void rt_plan_free(rt_plan *plan)
     free(plan->io);
     free(plan->nodes);
     free(plan->value_last);
+    free(plan->tap_gradients);
     free(plan->arena);
     free(plan->scratch);
     rt_graph_free(plan->graph);
@@ -186,6 +193,16 @@ static void point_at_images(rt_plan *plan, const float *images)
                 plan->io[i].src[s] = images;
 }
 
+/* Their memory may have been another's until here. */
+static void zero_tap_gradients(const rt_plan *plan)
+{
+    const rt_graph *graph = plan->graph;
+    for (size_t t = 0; t < graph->tap_count; ++t)
+        if (plan->tap_gradients[t])
+            memset(plan->tap_gradients[t], 0,
+                   plan->batch * rt_extent_floats(graph->nodes[graph->taps[t].node].shape) * sizeof(float));
+}
+
 rt_status rt_plan_forward(rt_plan *plan, const float *images, uint64_t seed, uint64_t step, rt_error *err)
 {
     plan->prepare_seconds = 0.0;
@@ -206,6 +223,7 @@ rt_status rt_plan_forward(rt_plan *plan, const float *images, uint64_t seed, uin
         if (plan->trace)
             rt_trace_forward(plan->trace, kernel, &plan->io[i], rt_seconds() - began);
     }
+    zero_tap_gradients(plan);
     if (plan->trace)
         plan->trace->images += plan->batch;
     /* Running statistics have moved: plans that folded them into weights must prepare again, this one need not. */
@@ -253,6 +271,16 @@ float *rt_plan_output_gradient(const rt_plan *plan)
     return plan->output_gradient;
 }
 
+const float *rt_plan_tap(const rt_plan *plan, int tap)
+{
+    return plan->io[plan->graph->taps[tap].node].dst;
+}
+
+float *rt_plan_tap_gradient(const rt_plan *plan, int tap)
+{
+    return plan->tap_gradients[tap];
+}
+
 size_t rt_plan_batch(const rt_plan *plan)
 {
     return plan->batch;
@@ -261,76 +289,6 @@ size_t rt_plan_batch(const rt_plan *plan)
 size_t rt_plan_bytes(const rt_plan *plan)
 {
     return plan->arena_bytes;
-}
-
-size_t rt_plan_kernel_count(const rt_plan *plan)
-{
-    return plan->graph->node_count;
-}
-
-const rt_kernel *rt_plan_kernel(const rt_plan *plan, size_t i)
-{
-    return &plan->kernels[i];
-}
-
-int rt_plan_reorders(const rt_plan *plan)
-{
-    int count = 0;
-    for (size_t i = 0; i < plan->graph->node_count; ++i)
-        count += plan->kernels[i].reorders;
-    return count;
-}
-
-int rt_plan_weight_packs(const rt_plan *plan)
-{
-    int count = 0;
-    for (size_t i = 0; i < plan->graph->node_count; ++i)
-        count += plan->kernels[i].weight_packs;
-    return count;
-}
-
-int rt_plan_reference_kernels(const rt_plan *plan)
-{
-    int count = 0;
-    for (size_t i = 0; i < plan->graph->node_count; ++i)
-        for (int direction = 0; direction < 3; ++direction) {
-            const char *implementation = plan->kernels[i].implementation[direction];
-            count += implementation && strncmp(implementation, "ref", 3) == 0;
-        }
-    return count;
-}
-
-void rt_plan_precision(const rt_plan *plan, char words[RT_PLAN_PRECISION_WORDS])
-{
-    size_t convolutions = 0, narrow = 0;
-    rt_precision precision = RT_PRECISION_FP32;
-    for (size_t i = 0; i < plan->graph->node_count; ++i) {
-        convolutions += plan->graph->nodes[i].kind == RT_NODE_CONVOLUTION;
-        if (plan->kernels[i].multiplies_in == RT_PRECISION_FP32)
-            continue;
-        precision = plan->kernels[i].multiplies_in;
-        ++narrow;
-    }
-    if (narrow == 0)
-        snprintf(words, RT_PLAN_PRECISION_WORDS, "%s", rt_precision_names[RT_PRECISION_FP32]);
-    else
-        snprintf(words, RT_PLAN_PRECISION_WORDS, "%s in %zu of %zu convolutions", rt_precision_names[precision], narrow,
-                 convolutions);
-}
-
-double rt_plan_flops(const rt_plan *plan)
-{
-    double macs = 0.0;
-    for (size_t i = 0; i < plan->graph->node_count; ++i) {
-        int passes = 1 + (plan->nodes[i].active ? 1 + plan->kernels[i].wants_diff_src : 0);
-        macs += passes * (double)rt_node_macs(plan->graph, &plan->graph->nodes[i]);
-    }
-    return 2.0 * macs * (double)plan->batch;
-}
-
-double rt_plan_prepare_seconds(const rt_plan *plan)
-{
-    return plan->prepare_seconds;
 }
 
 void rt_plan_trace(rt_plan *plan, rt_trace *trace)

@@ -37,7 +37,13 @@ const float *rt_plan_output(const rt_plan *plan);
 /* Where losses add d loss / d logits, [batch, classes]; zeroed by forward. NULL for a frozen plan. */
 float *rt_plan_output_gradient(const rt_plan *plan);
 
-/* Gradients of all parameters, from the output gradient. */
+/* The same of a tap that the graph keeps, by its number: values [batch, height, width, channels] of the last forward,
+ * valid until backward; and where losses add their gradients, zeroed by forward. That one is NULL for a frozen plan and
+ * where nothing trained lies before the tap. */
+const float *rt_plan_tap(const rt_plan *plan, int tap);
+float *rt_plan_tap_gradient(const rt_plan *plan, int tap);
+
+/* Gradients of all parameters, from the gradients of the output and the taps. */
 rt_status rt_plan_backward(rt_plan *plan, rt_error *err);
 
 size_t rt_plan_batch(const rt_plan *plan);

@@ -13,6 +13,7 @@ struct places {
     int *sum;                    /* [nodes], -1 for none */
     int (*diff)[RT_MAX_SOURCES]; /* [nodes][slot], -1 for none */
     int output_gradient;
+    int *tap_gradient; /* [taps], -1 for none */
 };
 
 static int add(struct places *places, size_t bytes, int first, int last)
@@ -29,7 +30,7 @@ static size_t bytes_of(const rt_plan *plan, size_t i)
 /* The last step at which anything reads the values that node i holds. */
 static int last_read(const rt_plan *plan, size_t i)
 {
-    int last = (int)i;
+    int last = (int)i, losses = (int)plan->graph->node_count;
     for (size_t c = i + 1; c < plan->graph->node_count; ++c)
         for (size_t s = 0; s < plan->graph->nodes[c].source_count; ++s) {
             if (rt_plan_holder(plan, (size_t)plan->graph->nodes[c].sources[s]) != i)
@@ -43,7 +44,7 @@ static int last_read(const rt_plan *plan, size_t i)
     int end = 2 * (int)plan->graph->node_count;
     if ((int)i == plan->graph->output)
         last = end;
-    return last;
+    return rt_graph_keeps(plan->graph, i) && losses > last ? losses : last;
 }
 
 /* A frozen convolution adds to its residual in place when nobody reads the residual later. */
@@ -115,6 +116,14 @@ static void place_gradients(rt_plan *plan, struct places *places)
     if (plan->mode != RT_MODE_FROZEN)
         places->output_gradient =
             add(places, bytes_of(plan, (size_t)output), 0, rt_backward_step(plan, (size_t)output));
+    for (size_t t = 0; t < plan->graph->tap_count; ++t) {
+        const rt_tap *tap = &plan->graph->taps[t];
+        size_t node = (size_t)tap->node;
+        places->tap_gradient[t] = -1;
+        if (tap->kept && plan->nodes[node].active)
+            places->tap_gradient[t] =
+                add(places, bytes_of(plan, node), (int)plan->graph->node_count, rt_backward_step(plan, node));
+    }
 }
 
 static float *address(const rt_plan *plan, const struct places *places, int buffer)
@@ -122,9 +131,21 @@ static float *address(const rt_plan *plan, const struct places *places, int buff
     return buffer < 0 ? NULL : (float *)(void *)((char *)plan->arena + places->buffers[buffer].offset);
 }
 
+/* Where the contribution is written. */
+static const float *contribution(const rt_plan *plan, const struct places *places, rt_contribution from)
+{
+    if (from.reader == RT_OUTPUT_READER)
+        return plan->output_gradient;
+    if (from.reader == RT_TAP_READER)
+        return plan->tap_gradients[from.slot];
+    return address(plan, places, places->diff[from.reader][from.slot]);
+}
+
 static void write_addresses(rt_plan *plan, const struct places *places)
 {
     plan->output_gradient = address(plan, places, places->output_gradient);
+    for (size_t t = 0; t < plan->graph->tap_count; ++t)
+        plan->tap_gradients[t] = address(plan, places, places->tap_gradient[t]);
     for (size_t i = 0; i < plan->graph->node_count; ++i) {
         const rt_node *node = &plan->graph->nodes[i];
         rt_kernel_io *io = &plan->io[i];
@@ -137,11 +158,8 @@ static void write_addresses(rt_plan *plan, const struct places *places)
         }
         rt_plan_node *about = &plan->nodes[i];
         about->sum = address(plan, places, places->sum[i]);
-        for (size_t k = 0; k < about->contribution_count; ++k) {
-            const rt_contribution from = about->contributions[k];
-            about->terms[k] =
-                from.reader < 0 ? plan->output_gradient : address(plan, places, places->diff[from.reader][from.slot]);
-        }
+        for (size_t k = 0; k < about->contribution_count; ++k)
+            about->terms[k] = contribution(plan, places, about->contributions[k]);
         io->diff_dst_count = about->contribution_count ? 1 : 0;
         io->diff_dst[0] = about->sum;
         if (!about->summed_by_plan) {
@@ -156,13 +174,14 @@ rt_status rt_plan_place(rt_plan *plan, rt_error *err)
 {
     size_t nodes = plan->graph->node_count, scratch_bytes = 0;
     struct places places = {
-        .buffers = calloc(nodes * (3 + RT_MAX_SOURCES) + 1, sizeof(rt_buffer)),
+        .buffers = calloc(nodes * (3 + RT_MAX_SOURCES) + 1 + plan->graph->tap_count, sizeof(rt_buffer)),
         .workspace = calloc(nodes, sizeof(int)),
         .sum = calloc(nodes, sizeof(int)),
         .diff = calloc(nodes, sizeof *places.diff),
+        .tap_gradient = calloc(plan->graph->tap_count + 1, sizeof(int)),
     };
     rt_status status = RT_OK;
-    if (!places.buffers || !places.workspace || !places.sum || !places.diff) {
+    if (!places.buffers || !places.workspace || !places.sum || !places.diff || !places.tap_gradient) {
         status = rt_fail(err, RT_ERROR_MEMORY, "no memory to plan %zu layers", nodes);
         goto done;
     }
@@ -187,5 +206,6 @@ done:
     free(places.workspace);
     free(places.sum);
     free(places.diff);
+    free(places.tap_gradient);
     return status;
 }

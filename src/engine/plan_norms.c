@@ -12,7 +12,7 @@ static bool all_readers_normalise(const rt_plan *plan, size_t norm)
                     return false;
                 ++readers;
             }
-    return readers > 0 && graph->output != (int)norm;
+    return readers > 0 && graph->output != (int)norm && !rt_graph_keeps(graph, norm);
 }
 
 static void defer(rt_plan *plan, size_t norm)

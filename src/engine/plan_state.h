@@ -4,15 +4,18 @@
 
 #include "engine/plan.h"
 
-/* One gradient contribution to a node: what reader `reader` writes for its source `slot`; reader -1 is the losses. */
+/* One gradient contribution to a node: what reader `reader` writes for its source `slot`. Readers below 0 are the
+ * losses: RT_OUTPUT_READER at the output, and at tap `slot` RT_TAP_READER. */
 typedef struct rt_contribution {
     int reader, slot;
 } rt_contribution;
 
+enum { RT_OUTPUT_READER = -1, RT_TAP_READER = -2 };
+
 /* What the plan knows of one node besides its kernel. */
 typedef struct rt_plan_node {
     bool needs_gradient;            /* it, or something before it, has trained parameters */
-    bool active;                    /* needs_gradient, and the output depends on it: backward runs */
+    bool active;                    /* needs_gradient, and the output or a tap depends on it: backward runs */
     rt_contribution *contributions; /* [contribution_count] */
     size_t contribution_count;
     bool summed_by_plan; /* several contributions, and the kernel takes one */
@@ -33,6 +36,7 @@ struct rt_plan {
     rt_kernel_io *io;
     rt_plan_node *nodes;
     float *output_gradient;
+    float **tap_gradients; /* [graph->tap_count]; NULL for those that are not kept */
     void *arena, *scratch;
     size_t arena_bytes;
     int *value_last; /* last step that reads each node's value */

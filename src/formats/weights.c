@@ -24,10 +24,11 @@ static const char *bare_name(const char *name)
     return begins_with(name, "module.") ? name + strlen("module.") : name;
 }
 
-/* State of the optimizer, moving averages, and counters: not part of a network. */
+/* State of the optimizer, moving averages, what losses have of their own, and counters: not part of a network. */
 static bool is_passed_over(const char *name)
 {
-    return begins_with(name, "optimizer.") || begins_with(name, "ema.") || ends_with(name, "num_batches_tracked");
+    return begins_with(name, "optimizer.") || begins_with(name, "ema.") || begins_with(name, "loss.") ||
+           ends_with(name, "num_batches_tracked");
 }
 
 static int find_exactly(const rt_graph *graph, const char *name)

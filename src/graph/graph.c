@@ -21,6 +21,7 @@ void rt_graph_free(rt_graph *graph)
     if (!graph)
         return;
     free(graph->nodes);
+    free(graph->taps);
     free(graph->parameters);
     free(graph);
 }
@@ -32,14 +33,17 @@ rt_graph *rt_graph_copy(const rt_graph *graph)
         return NULL;
     *copy = *graph;
     copy->nodes = malloc(graph->node_count * sizeof *copy->nodes);
+    copy->taps = malloc((graph->tap_count + 1) * sizeof *copy->taps);
     copy->parameters = malloc((graph->parameter_count + 1) * sizeof *copy->parameters);
-    if (!copy->nodes || !copy->parameters) {
+    if (!copy->nodes || !copy->taps || !copy->parameters) {
         rt_graph_free(copy);
         return NULL;
     }
     copy->node_capacity = graph->node_count;
     copy->parameter_capacity = graph->parameter_count + 1;
     memcpy(copy->nodes, graph->nodes, graph->node_count * sizeof *copy->nodes);
+    if (graph->tap_count > 0)
+        memcpy(copy->taps, graph->taps, graph->tap_count * sizeof *copy->taps);
     memcpy(copy->parameters, graph->parameters, graph->parameter_count * sizeof *copy->parameters);
     return copy;
 }
@@ -129,7 +133,8 @@ static bool check_extent(rt_graph *graph, const rt_node *node)
     return graph->error.status == RT_OK;
 }
 
-/* Registers "NAME.suffix" in its flat block; offsets keep 64-byte alignment. Returns its number, or -1. */
+/* Registers "NAME.suffix" (NAME where suffix is NULL) in its flat block; offsets keep 64-byte alignment. Returns its
+ * number, or -1. */
 static int add_parameter(rt_graph *graph, const char *name, const char *suffix, rt_parameter_kind kind, rt_shape shape,
                          rt_initialization initialization, size_t fan)
 {
@@ -140,19 +145,27 @@ static int add_parameter(rt_graph *graph, const char *name, const char *suffix, 
     *parameter = (rt_parameter){.kind = kind, .shape = shape, .count = 1, .initialization = initialization, .fan = fan};
     for (size_t i = 0; i < shape.count; ++i) {
         if (shape.dims[i] == 0 || shape.dims[i] > largest_extent / parameter->count) {
-            rt_graph_refuse(graph, "'%s.%s': it would have more than %zu values", name, suffix, largest_extent);
+            rt_graph_refuse(graph, "'%s%s%s': it would have more than %zu values", name, suffix ? "." : "",
+                            suffix ? suffix : "", largest_extent);
             return -1;
         }
         parameter->count *= shape.dims[i];
     }
-    if (snprintf(parameter->name, sizeof parameter->name, "%s.%s", name, suffix) >= (int)sizeof parameter->name) {
-        rt_graph_refuse(graph, "'%s.%s': the name is too long", name, suffix);
+    if (snprintf(parameter->name, sizeof parameter->name, suffix ? "%s.%s" : "%s", name, suffix) >=
+        (int)sizeof parameter->name) {
+        rt_graph_refuse(graph, "'%s%s%s': the name is too long", name, suffix ? "." : "", suffix ? suffix : "");
         return -1;
     }
     size_t *block = rt_parameter_is_buffer(parameter) ? &graph->buffer_floats : &graph->trained_floats;
     parameter->offset = *block;
     *block += (parameter->count + 15) / 16 * 16;
     return (int)graph->parameter_count++;
+}
+
+int rt_graph_array(rt_graph *graph, const char *name, rt_shape shape, bool trained)
+{
+    rt_parameter_kind kind = shape.count > 1 ? RT_PARAMETER_WEIGHT : RT_PARAMETER_BIAS;
+    return add_parameter(graph, name, NULL, trained ? kind : RT_PARAMETER_MEMORY, shape, RT_INITIALIZE_ZERO, 0);
 }
 
 static rt_window with_defaults(rt_window window)
@@ -299,6 +312,17 @@ int rt_graph_global_average_pool(rt_graph *graph, const char *name, int source)
     if (!node)
         return -1;
     node->shape.height = node->shape.width = 1;
+    return number(graph, node);
+}
+
+int rt_graph_resize(rt_graph *graph, const char *name, int source, size_t height, size_t width)
+{
+    rt_node *node = append(graph, RT_NODE_RESIZE, name, &source, 1);
+    if (!node)
+        return -1;
+    node->shape.height = height;
+    node->shape.width = width;
+    check_extent(graph, node);
     return number(graph, node);
 }
 

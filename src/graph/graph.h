@@ -33,6 +33,7 @@ typedef enum rt_node_kind {
     RT_NODE_MAX_POOL,
     RT_NODE_AVERAGE_POOL,
     RT_NODE_GLOBAL_AVERAGE_POOL,
+    RT_NODE_RESIZE,
     RT_NODE_LINEAR,
     RT_NODE_FLATTEN,
     RT_NODE_CONCAT,
@@ -84,8 +85,9 @@ typedef enum rt_parameter_kind {
     RT_PARAMETER_BIAS,
     RT_PARAMETER_NORM_WEIGHT,
     RT_PARAMETER_NORM_BIAS,
-    RT_PARAMETER_RUNNING_MEAN, /* the last two are buffers: not trained, saved all the same */
-    RT_PARAMETER_RUNNING_VAR
+    RT_PARAMETER_RUNNING_MEAN, /* from here on they are buffers: not trained, saved all the same */
+    RT_PARAMETER_RUNNING_VAR,
+    RT_PARAMETER_MEMORY /* what a loss remembers */
 } rt_parameter_kind;
 
 /* How rt_parameters_initialize() fills a weight. */
@@ -107,9 +109,20 @@ typedef struct rt_parameter {
     size_t fan; /* fan-out or fan-in, as the initialisation wants */
 } rt_parameter;
 
+/* A place whose values losses may read beside the output: a stage's output "layer2", the pooled features "penultimate".
+ * Most runs want none of them. Plans leave a tap that is kept to itself (nothing fuses it away), hold its values until
+ * the losses have run, and take a gradient there. */
+typedef struct rt_tap {
+    char name[RT_NAME_CAPACITY];
+    int node;
+    bool kept;
+} rt_tap;
+
 typedef struct rt_graph {
     rt_node *nodes;
     size_t node_count, node_capacity;
+    rt_tap *taps;
+    size_t tap_count;
     rt_parameter *parameters;
     size_t parameter_count, parameter_capacity;
     size_t trained_floats, buffer_floats; /* sizes of the two flat blocks, gaps for alignment included */
@@ -137,6 +150,9 @@ int rt_graph_max_pool(rt_graph *graph, const char *name, int source, rt_window w
 int rt_graph_average_pool(rt_graph *graph, const char *name, int source,
                           rt_window window); /* padding counts as zeros */
 int rt_graph_global_average_pool(rt_graph *graph, const char *name, int source);
+/* Any height and width from any other: a pixel is the mean of those that it overlaps (torch.nn.AdaptiveAvgPool2d), so
+ * that twice the size repeats each pixel. */
+int rt_graph_resize(rt_graph *graph, const char *name, int source, size_t height, size_t width);
 int rt_graph_linear(rt_graph *graph, const char *name, int source, size_t features, bool bias); /* source is 1 x 1 */
 int rt_graph_flatten(rt_graph *graph, const char *name, int source); /* to 1 x 1, in PyTorch's C, H, W order */
 int rt_graph_concat(rt_graph *graph, const char *name, const int *sources, size_t count); /* along channels */
@@ -147,8 +163,26 @@ int rt_graph_subsample(rt_graph *graph, const char *name, int source, size_t str
 int rt_graph_dropout(rt_graph *graph, const char *name, int source, double probability);
 void rt_graph_output(rt_graph *graph, int source);
 
-/* The node of that name, or -1. */
+/* Numbers that belong to no layer, a loss's own: trained, or a buffer. Weight decay takes trained ones of two
+ * dimensions and more for weights, and others for biases. Zero at first. Returns the parameter's number, or -1. */
+int rt_graph_array(rt_graph *graph, const char *name, rt_shape shape, bool trained);
+
+/* Names a node's output for losses: models tap their stages in order, by torchvision's names, and what their classifier
+ * reads as "penultimate", last of all. */
+void rt_graph_tap(rt_graph *graph, const char *name, int source);
+
+/* The number of the tap of that name, which is kept from now on; a node's name serves as well, but for the input's. -1
+ * where there is neither, or no memory. */
+int rt_graph_keep(rt_graph *graph, const char *name);
+bool rt_graph_keeps(const rt_graph *graph, size_t node);
+
+/* The tap where nobody names one: the last map of features, or, for vectors, what the classifier reads. For models'
+ * graphs as they are built; NULL where a graph has no taps. */
+const char *rt_graph_usual_tap(const rt_graph *graph, bool map);
+
+/* The node, or the tap, of that name, or -1. */
 int rt_graph_find(const rt_graph *graph, const char *name);
+int rt_graph_find_tap(const rt_graph *graph, const char *name);
 const char *rt_node_kind_name(rt_node_kind kind); /* "convolution" */
 
 bool rt_parameter_is_buffer(const rt_parameter *parameter);

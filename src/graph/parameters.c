@@ -98,8 +98,8 @@ rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_
 
 void rt_parameters_copy(rt_parameters *to, const rt_parameters *from)
 {
-    memcpy(to->values, from->values, from->graph->trained_floats * sizeof(float));
-    memcpy(to->buffers, from->buffers, from->graph->buffer_floats * sizeof(float));
+    memcpy(to->values, from->values, to->graph->trained_floats * sizeof(float));
+    memcpy(to->buffers, from->buffers, to->graph->buffer_floats * sizeof(float));
     ++to->version;
 }
 

@@ -22,7 +22,8 @@ void rt_parameters_free(rt_parameters *parameters); /* accepts NULL */
  * uniform for linear layers and biases, 1 and 0 for norms. A pure function of (seed, order of the parameters). */
 rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_error *err);
 
-void rt_parameters_copy(rt_parameters *to, const rt_parameters *from); /* values and buffers; same graph shape */
+/* Values and buffers. `from` is of the same graph, or of one that begins with it. */
+void rt_parameters_copy(rt_parameters *to, const rt_parameters *from);
 
 /* Where parameter `number` begins, in values or buffers as its kind says. */
 float *rt_parameter_values(const rt_parameters *parameters, int number);

@@ -10,6 +10,8 @@ void rt_graph_count_readers(const rt_graph *graph, int *counts)
         for (size_t s = 0; s < graph->nodes[i].source_count; ++s)
             ++counts[graph->nodes[i].sources[s]];
     ++counts[graph->output];
+    for (size_t t = 0; t < graph->tap_count; ++t)
+        counts[graph->taps[t].node] += graph->taps[t].kept;
 }
 
 /* A rule looks at node `at` and may absorb it into an earlier one: it changes that one and returns its number; -1 keeps
@@ -46,6 +48,8 @@ static rt_graph *rewrite(const rt_graph *graph, absorb_rule *rule)
     }
     made->node_count = (size_t)kept;
     made->output = renamed[graph->output];
+    for (size_t t = 0; t < made->tap_count; ++t)
+        made->taps[t].node = renamed[graph->taps[t].node];
 done:
     free(renamed);
     free(old_readers);

@@ -23,6 +23,7 @@ const char *rt_node_kind_name(rt_node_kind kind)
         [RT_NODE_MAX_POOL] = "max pool",
         [RT_NODE_AVERAGE_POOL] = "average pool",
         [RT_NODE_GLOBAL_AVERAGE_POOL] = "global average pool",
+        [RT_NODE_RESIZE] = "resize",
         [RT_NODE_LINEAR] = "linear",
         [RT_NODE_FLATTEN] = "flatten",
         [RT_NODE_CONCAT] = "concat",
@@ -36,7 +37,7 @@ const char *rt_node_kind_name(rt_node_kind kind)
 
 bool rt_parameter_is_buffer(const rt_parameter *parameter)
 {
-    return parameter->kind == RT_PARAMETER_RUNNING_MEAN || parameter->kind == RT_PARAMETER_RUNNING_VAR;
+    return parameter->kind >= RT_PARAMETER_RUNNING_MEAN;
 }
 
 size_t rt_graph_trained_count(const rt_graph *graph)

@@ -71,17 +71,21 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
                     true);
     for (size_t g = 0; g < sizeof groups / sizeof *groups; ++g) {
         size_t to = scaled(options->width, groups[g].channels);
+        char name[RT_NAME_CAPACITY];
         for (size_t i = 0; i < groups[g].blocks; ++i) {
-            char name[RT_NAME_CAPACITY];
             snprintf(name, sizeof name, "blocks.%zu.%zu", g, i);
             x = inverted_residual(graph, name, x, channels, to, g == 0 ? 1 : (size_t)options->expansion,
                                   i == 0 ? groups[g].stride : 1);
             channels = to;
         }
+        snprintf(name, sizeof name, "blocks.%zu", g);
+        rt_graph_tap(graph, name, x);
     }
     size_t last = options->width > 1.0 ? scaled(options->width, 1280) : 1280;
     x = convolution(graph, "conv2", 0, x, (rt_window){.channels = last, .kernel = 1}, true);
+    rt_graph_tap(graph, "conv2", x);
     x = rt_graph_global_average_pool(graph, "avgpool", x);
+    rt_graph_tap(graph, "penultimate", x);
     rt_graph_output(graph, rt_graph_linear(graph, "classifier.0", x, input->classes, true));
 }
 

@@ -68,14 +68,18 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = rt_graph_batch_norm(graph, "bn1", x);
     x = rt_graph_relu(graph, "relu", x);
     size_t channels = widths[0];
-    for (size_t stage = 1; stage <= 3; ++stage)
+    for (size_t stage = 1; stage <= 3; ++stage) {
+        char name[RT_NAME_CAPACITY];
         for (size_t block = 0; block < (depth - 2) / 6; ++block) {
-            char name[RT_NAME_CAPACITY];
             snprintf(name, sizeof name, "layer%zu.%zu", stage, block);
             x = basic_block(graph, options, name, x, channels, widths[stage], stage > 1 && block == 0 ? 2 : 1);
             channels = widths[stage];
         }
+        snprintf(name, sizeof name, "layer%zu", stage);
+        rt_graph_tap(graph, name, x);
+    }
     x = rt_graph_global_average_pool(graph, "avgpool", x);
+    rt_graph_tap(graph, "penultimate", x);
     rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
 }
 

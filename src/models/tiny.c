@@ -28,10 +28,12 @@ static int convolutional(rt_graph *graph, int x, size_t channels)
     x = rt_graph_convolution(graph, "conv1", x, (rt_window){.channels = channels, .kernel = 3, .padding = 1});
     x = rt_graph_batch_norm(graph, "bn1", x);
     x = rt_graph_relu(graph, "relu1", x);
+    rt_graph_tap(graph, "layer1", x);
     x = rt_graph_convolution(graph, "conv2", x,
                              (rt_window){.channels = 2 * channels, .kernel = 3, .stride = 2, .padding = 1});
     x = rt_graph_batch_norm(graph, "bn2", x);
     x = rt_graph_relu(graph, "relu2", x);
+    rt_graph_tap(graph, "layer2", x);
     return rt_graph_global_average_pool(graph, "avgpool", x);
 }
 
@@ -41,6 +43,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     int x = rt_graph_input(graph, input->height, input->width, input->channels);
     x = strcmp(variant, "mlp") == 0 ? perceptron(graph, x, (size_t)options->hidden)
                                     : convolutional(graph, x, (size_t)options->hidden);
+    rt_graph_tap(graph, "penultimate", x);
     if (options->dropout > 0.0)
         x = rt_graph_dropout(graph, "dropout", x, options->dropout);
     rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));

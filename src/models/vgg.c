@@ -64,13 +64,16 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
                         input->height, input->width, (int)options->pools, least);
     int x = rt_graph_input(graph, input->height, input->width, input->channels);
     for (int s = 0; s < STAGES; ++s) {
-        x = stage(graph, x, s, counts[s], rt_model_width(options->width, widths[s]));
         char name[RT_NAME_CAPACITY];
+        x = stage(graph, x, s, counts[s], rt_model_width(options->width, widths[s]));
+        snprintf(name, sizeof name, "block%d", s);
+        rt_graph_tap(graph, name, x);
         snprintf(name, sizeof name, "pool%d", s);
         if (s < options->pools)
             x = rt_graph_max_pool(graph, name, x, (rt_window){.kernel = 2, .stride = 2});
     }
     x = rt_graph_global_average_pool(graph, "avgpool", x);
+    rt_graph_tap(graph, "penultimate", x);
     rt_graph_output(graph, rt_graph_linear(graph, "classifier", x, input->classes, true));
 }
 

@@ -65,16 +65,19 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = rt_graph_convolution(graph, "conv1", x, (rt_window){.channels = channels, .kernel = 3, .padding = 1});
     for (size_t stage = 1; stage <= 3; ++stage) {
         size_t wide = rt_model_width(options->width, (16 * widen) << (stage - 1));
+        char name[RT_NAME_CAPACITY];
         for (size_t i = 0; i < (depth - 4) / 6; ++i) {
-            char name[RT_NAME_CAPACITY];
             snprintf(name, sizeof name, "block%zu.layer.%zu", stage, i);
             x = block(graph, options, name, x, channels, wide, stage > 1 && i == 0 ? 2 : 1);
             channels = wide;
         }
+        snprintf(name, sizeof name, "block%zu", stage);
+        rt_graph_tap(graph, name, x);
     }
     x = rt_graph_batch_norm(graph, "bn1", x);
     x = rt_graph_relu(graph, "relu", x);
     x = rt_graph_global_average_pool(graph, "avgpool", x);
+    rt_graph_tap(graph, "penultimate", x);
     rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
 }
 

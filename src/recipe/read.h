@@ -31,8 +31,12 @@ void rt_read_train(rt_loading *loader, const rt_yaml *map, const char *where, rt
 /* The plugins that the recipe names, loaded into the catalogue. `list` may be NULL. */
 void rt_read_plugins(rt_loading *loader, const rt_yaml *list);
 
-/* A list of loss terms. `no_teacher` says why there is none to learn from; NULL where there is one. */
+/* A list of loss terms (read_terms.c). `no_teacher` says why there is none to learn from; NULL where there is one. */
 void rt_read_terms(rt_loading *loader, const rt_yaml *list, const char *no_teacher, rt_loss_recipe **terms,
                    size_t *count);
+
+/* Finds the layers whose features the terms read, once the networks are known. `teacher` may be NULL. */
+void rt_read_taps(rt_loading *loader, rt_loss_recipe *terms, size_t count, const rt_network_recipe *student,
+                  const rt_network_recipe *teacher);
 
 #endif

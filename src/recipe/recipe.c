@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "losses/losses.h"
 #include "recipe/choice.h"
 #include "recipe/read.h"
 #include "retort/suggest.h"
@@ -76,6 +77,24 @@ static void read_teacher(rt_loading *loader, const rt_yaml *map, rt_network_reci
     if ((terms || train) && !loader->passes_losses_over)
         rt_read_terms(loader, terms ? terms : &usual_terms, "the teacher is trained without a teacher", &teacher->loss,
                       &teacher->loss_count);
+    rt_read_taps(loader, teacher->loss, teacher->loss_count, teacher, NULL);
+}
+
+/* A memo holds logits alone. */
+static void note_features(rt_loading *loader, const rt_yaml *memo)
+{
+    rt_recipe *recipe = loader->recipe;
+    for (size_t i = 0; i < recipe->loss_count && !recipe->teacher.features_for; ++i) {
+        const rt_loss *loss = recipe->loss[i].loss;
+        if (loss && rt_loss_port(loss, "teacher.features"))
+            recipe->teacher.features_for = loss->name;
+    }
+    const char *word = recipe->teacher.memo;
+    if (recipe->teacher.features_for && memo && word && strcmp(word, "auto") != 0 && strcmp(word, "off") != 0)
+        rt_diagnostics_add(loader->binder.diagnostics, memo->mark,
+                           "'memo' in teacher is '%s', but loss '%s' reads the teacher's features, which a memo does "
+                           "not hold; it must be auto or off",
+                           word, recipe->teacher.features_for);
 }
 
 static void read_recipe(rt_loading *loader, const rt_yaml *root)
@@ -109,6 +128,9 @@ static void read_recipe(rt_loading *loader, const rt_yaml *root)
     if (terms && !loader->passes_losses_over)
         rt_read_terms(loader, terms, rt_read_section(root, "teacher") ? NULL : "the recipe has no teacher",
                       &recipe->loss, &recipe->loss_count);
+    rt_read_taps(loader, recipe->loss, recipe->loss_count, &recipe->student,
+                 recipe->teacher.present ? &recipe->teacher : NULL);
+    note_features(loader, teacher ? rt_read_section(teacher, "memo") : NULL);
 }
 
 rt_status rt_recipe_parse(const char *source, const char *text, size_t size, const char *const *overrides,

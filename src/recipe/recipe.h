@@ -73,8 +73,9 @@ typedef struct rt_data_recipe {
 typedef struct rt_loss_recipe {
     const rt_loss *loss;
     double weight;
+    const char *student, *teacher; /* the layers whose features it reads; NULL where it reads none there */
     void *settings; /* the loss's state struct with its parameters written in, state_size bytes */
-    rt_mark mark;
+    rt_mark mark, student_mark, teacher_mark;
 } rt_loss_recipe;
 
 /* A file that losses were loaded from. */
@@ -121,6 +122,7 @@ typedef struct rt_network_recipe {
     int precision;      /* an rt_precision: of a teacher that is asked, frozen */
     const char *memo;   /* a teacher's: "auto", "off" or a file whose name ends in .memo */
     int memo_precision; /* an rt_memo_precision */
+    const char *features_for; /* the first loss that reads a teacher's features, which no memo holds; NULL for none */
     bool train_present; /* a teacher that is trained first */
     rt_train_recipe train;
     rt_loss_recipe *loss; /* for a teacher with train: its own terms; cross_entropy where none is given */

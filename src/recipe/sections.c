@@ -71,6 +71,10 @@ const rt_param rt_recipe_params_teacher[] = {
 
 const rt_param rt_recipe_params_term[] = {
     RT_FLOAT(rt_loss_recipe, weight, 1.0, 0.0, 1e6, "multiplies the term"),
+    RT_STRING(rt_loss_recipe, student, NULL,
+              "where the loss reads features: the student's layer; by default the last map, or, for vectors, what the "
+              "classifier reads"),
+    RT_STRING(rt_loss_recipe, teacher, NULL, "likewise the teacher's layer"),
     RT_PARAM_END,
 };
 

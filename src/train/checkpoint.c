@@ -19,6 +19,7 @@ enum {
 /* One of the flat sets that a checkpoint holds: the parameters, each moment, the average. */
 struct set {
     char prefix[PREFIX_CAPACITY];
+    const rt_graph *graph;
     float *values;  /* laid out as rt_parameters.values */
     float *buffers; /* or NULL: moments have none */
 };
@@ -26,25 +27,25 @@ struct set {
 static size_t list_sets(const rt_update *update, struct set sets[RT_OPTIMIZER_MAX_MOMENTS + 2])
 {
     size_t count = 0;
-    sets[count++] = (struct set){"", update->parameters->values, update->parameters->buffers};
+    const rt_graph *graph = update->parameters->graph;
+    sets[count++] = (struct set){"", graph, update->parameters->values, update->parameters->buffers};
     for (size_t m = 0; m < update->recipe->optimizer.optimizer->moments; ++m) {
-        sets[count] = (struct set){.values = update->moments[m]};
+        sets[count] = (struct set){.graph = graph, .values = update->moments[m]};
         snprintf(sets[count++].prefix, PREFIX_CAPACITY, "optimizer.%zu.", m);
     }
     if (update->average)
-        sets[count++] = (struct set){"ema.", update->average->values, update->average->buffers};
+        sets[count++] = (struct set){"ema.", update->average->graph, update->average->values, update->average->buffers};
     return count;
 }
 
 /* The tensors of all sets, their names in `names`. Returns the number. */
-static size_t list_tensors(const rt_update *update, const struct set *sets, size_t set_count, rt_tensor *items,
+static size_t list_tensors(const struct set *sets, size_t set_count, rt_tensor *items,
                            char (*names)[TENSOR_NAME_CAPACITY])
 {
-    const rt_graph *graph = update->parameters->graph;
     size_t count = 0;
     for (size_t s = 0; s < set_count; ++s)
-        for (size_t p = 0; p < graph->parameter_count; ++p) {
-            const rt_parameter *parameter = &graph->parameters[p];
+        for (size_t p = 0; p < sets[s].graph->parameter_count; ++p) {
+            const rt_parameter *parameter = &sets[s].graph->parameters[p];
             float *block = rt_parameter_is_buffer(parameter) ? sets[s].buffers : sets[s].values;
             if (!block)
                 continue;
@@ -72,7 +73,7 @@ static rt_status list_all(const rt_update *update, struct listing *listing, rt_e
         free(listing->names);
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a checkpoint of %zu tensors", room);
     }
-    listing->count = list_tensors(update, sets, set_count, listing->items, listing->names);
+    listing->count = list_tensors(sets, set_count, listing->items, listing->names);
     return RT_OK;
 }
 

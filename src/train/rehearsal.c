@@ -55,9 +55,7 @@ static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_recip
     }
     rt_network_recipe without_memo = *teacher;
     without_memo.memo = "off";
-    RT_TRY(rt_teacher_open(engine, r->teacher, &r->data, &without_memo, &r->taught_by, err));
-    r->teacher_inference = rt_teacher_inference(r->taught_by);
-    return RT_OK;
+    return rt_teacher_open(engine, r->teacher, &r->data, &without_memo, &r->taught_by, err);
 }
 
 static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic, rt_error *err)
@@ -79,8 +77,11 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
                                            .loss_count = recipe->loss_count,
                                            .train = &recipe->train,
                                            .samples = r->data.train_count,
+                                           .file_samples = r->data.train.count,
                                            .seed = (uint64_t)recipe->seed},
                         err));
+    if (r->taught_by)
+        r->teacher_inference = rt_teacher_inference(r->taught_by); /* the losses have said by now what it keeps */
     RT_TRY(rt_run_data_train_loader(&r->data, r->step.batch, &r->loader, err));
     rt_loader_seek(r->loader, 0, 0);
     return RT_OK;

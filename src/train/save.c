@@ -22,7 +22,7 @@ rt_status rt_network_save(const char *path, const rt_network *network, const rt_
     }
     rt_description_text text;
     rt_description_write(&description, &text);
-    rt_tensor *items = calloc(network->graph->parameter_count + 1, sizeof *items);
+    rt_tensor *items = calloc(parameters->graph->parameter_count + 1, sizeof *items);
     if (!items) {
         free(options);
         return rt_fail(err, RT_ERROR_MEMORY, "no memory to write '%s'", path);

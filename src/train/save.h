@@ -6,7 +6,8 @@
 #include "datasets/loader.h"
 #include "models/network.h"
 
-/* Writes `parameters` (of network->graph; its own, or their moving average). Whole or not at all. */
+/* Writes the network's part of `parameters`: its own, their moving average, or such as begin with its own. Whole or not
+ * at all. */
 rt_status rt_network_save(const char *path, const rt_network *network, const rt_parameters *parameters,
                           const rt_normalization *normalization, rt_error *err);
 

@@ -5,29 +5,53 @@
 
 #include "base/cpu.h"
 
-/* Every array that a loss can name, for the plan at hand. */
+enum { SHARED_ARRAYS = 4, MOST_ARRAYS = SHARED_ARRAYS + RT_EXTENSION_ARRAYS };
+
+/* The arrays that all losses can name, of `batch` images: the plan's, or, without one, such as have their shapes alone.
+ * Returns how many. */
+static size_t list_shared(const rt_step *step, rt_plan *plan, size_t batch, rt_loss_array *arrays)
+{
+    static const float nothing;
+    const rt_shape logits = {2, {batch, step->classes}}, indices = {1, {batch}};
+    const rt_loss_array shared[SHARED_ARRAYS] = {
+        {"student.logits",
+         {.shape = logits,
+          .values = plan ? rt_plan_output(plan) : &nothing,
+          .gradient = plan ? rt_plan_output_gradient(plan) : NULL}},
+        {"labels", {.shape = indices, .indices = step->labels}},
+        {"indices", {.shape = indices, .indices = step->indices}},
+        {"teacher.logits", {.shape = logits, .values = step->teacher_logits}},
+    };
+    memcpy(arrays, shared, sizeof shared);
+    return step->teacher ? SHARED_ARRAYS : SHARED_ARRAYS - 1;
+}
+
+/* Opens the terms on shapes alone: what they declare is part of what a plan is made for. */
+static rt_status open_terms(rt_step *step, rt_error *err)
+{
+    static const rt_own_data placed_later[RT_LOSS_MAX_OWN];
+    rt_loss_array arrays[MOST_ARRAYS];
+    size_t shared = list_shared(step, NULL, step->batch, arrays);
+    for (size_t i = 0; i < step->term_count; ++i) {
+        const rt_loss_recipe *recipe = &step->recipes[i];
+        const rt_loss_training training = {
+            .samples = step->file_samples, .seed = step->seed, .term = (uint32_t)i, .own = placed_later};
+        size_t count = rt_extension_arrays(&step->extension, i, NULL, step->batch, arrays, shared);
+        RT_TRY(rt_loss_term_open(&step->terms[i], recipe->loss, recipe->settings, recipe->weight, &training, arrays,
+                                 count, err));
+    }
+    return RT_OK;
+}
+
 static rt_status bind_terms(rt_step *step, rt_plan *plan, rt_error *err)
 {
+    rt_loss_array arrays[MOST_ARRAYS];
     if (step->bound == plan)
         return RT_OK;
-    size_t count = rt_plan_batch(plan);
-    const rt_loss_array arrays[] = {
-        {"student.logits",
-         {.shape = {2, {count, step->classes}},
-          .values = rt_plan_output(plan),
-          .gradient = rt_plan_output_gradient(plan)}},
-        {"labels", {.shape = {1, {count}}, .indices = step->labels}},
-        {"teacher.logits", {.shape = {2, {count, step->classes}}, .values = step->teacher_logits}},
-    };
-    size_t array_count = sizeof arrays / sizeof *arrays - (step->teacher ? 0 : 1);
+    size_t batch = rt_plan_batch(plan), shared = list_shared(step, plan, batch, arrays);
     for (size_t i = 0; i < step->term_count; ++i) {
-        if (step->terms[i].loss)
-            RT_TRY(rt_loss_term_bind(&step->terms[i], arrays, array_count, err));
-        else
-            RT_TRY(rt_loss_term_open(
-                &step->terms[i], step->recipes[i].loss, step->recipes[i].settings, step->recipes[i].weight,
-                &(rt_loss_training){.samples = step->samples, .seed = step->seed, .term = (uint32_t)i}, arrays,
-                array_count, err));
+        size_t count = rt_extension_arrays(&step->extension, i, plan, batch, arrays, shared);
+        RT_TRY(rt_loss_term_bind(&step->terms[i], arrays, count, err));
     }
     step->bound = plan;
     return RT_OK;
@@ -39,18 +63,29 @@ static rt_status open_all(rt_step *step, const rt_step_options *options, rt_erro
     step->terms = calloc(step->term_count + 1, sizeof *step->terms);
     step->losses = calloc(step->term_count + 1, sizeof *step->losses);
     step->labels = rt_aligned_zeros(step->batch * sizeof *step->labels);
+    step->indices = rt_aligned_zeros(step->batch * sizeof *step->indices);
     step->teacher_logits = rt_aligned_zeros(step->batch * step->classes * sizeof(float));
-    if (!step->terms || !step->losses || !step->labels || !step->teacher_logits)
+    if (!step->terms || !step->losses || !step->labels || !step->indices || !step->teacher_logits)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a step of %zu images", step->batch);
+    RT_TRY(rt_extension_open(&step->extension, options->graph, options->teacher, options->losses, options->loss_count,
+                             step->batch, err));
+    RT_TRY(open_terms(step, err));
+    RT_TRY(rt_extension_fill(&step->extension, options->parameters, step->terms, step->seed, err));
+    const rt_graph *graph = step->extension.graph;
+    step->parameters = step->extension.parameters;
     const rt_arithmetic arithmetic = {.precision = (rt_precision)options->train->precision};
-    RT_TRY(rt_plan_new_in(&arithmetic, step->engine, step->graph, step->parameters, step->batch, RT_MODE_TRAIN,
-                          &step->plan, err));
+    RT_TRY(rt_plan_new_in(&arithmetic, step->engine, graph, step->parameters, step->batch, RT_MODE_TRAIN, &step->plan,
+                          err));
     if (rest > 0)
-        RT_TRY(rt_plan_new_in(&arithmetic, step->engine, step->graph, step->parameters, rest, RT_MODE_TRAIN,
-                              &step->last_plan, err));
+        RT_TRY(rt_plan_new_in(&arithmetic, step->engine, graph, step->parameters, rest, RT_MODE_TRAIN, &step->last_plan,
+                              err));
+    /* A loss that cannot work on so few images says so now, and not at the end of the first epoch. */
+    if (rest > 0)
+        RT_TRY(bind_terms(step, step->last_plan, err));
     RT_TRY(bind_terms(step, step->plan, err));
     size_t steps_per_epoch = (options->samples + step->batch - 1) / step->batch;
-    return rt_update_open(&step->update, options->train, step->parameters, (int64_t)steps_per_epoch, err);
+    return rt_update_open(&step->update, options->train, step->parameters, options->graph, (int64_t)steps_per_epoch,
+                          err);
 }
 
 rt_status rt_step_open(rt_step *step, const rt_step_options *options, rt_error *err)
@@ -58,14 +93,12 @@ rt_status rt_step_open(rt_step *step, const rt_step_options *options, rt_error *
     size_t batch = (size_t)options->train->batch;
     *step = (rt_step){
         .engine = options->engine,
-        .graph = options->graph,
-        .parameters = options->parameters,
         .teacher = options->teacher,
         .recipes = options->losses,
         .term_count = options->loss_count,
         .batch = options->samples < batch ? options->samples : batch,
         .classes = options->graph->nodes[options->graph->output].shape.channels,
-        .samples = options->samples,
+        .file_samples = options->file_samples,
         .seed = options->seed,
     };
     rt_status status = open_all(step, options, err);
@@ -81,9 +114,11 @@ void rt_step_close(rt_step *step)
     free(step->terms);
     free(step->losses);
     free(step->labels);
+    free(step->indices);
     free(step->teacher_logits);
     rt_plan_free(step->plan);
     rt_plan_free(step->last_plan);
+    rt_extension_close(&step->extension);
     rt_update_close(&step->update);
     *step = (rt_step){0};
 }
@@ -101,6 +136,7 @@ rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
 {
     rt_plan *plan = batch->count == step->batch ? step->plan : step->last_plan;
     memcpy(step->labels, batch->labels, batch->count * sizeof *step->labels);
+    memcpy(step->indices, batch->samples, batch->count * sizeof *step->indices);
 
     double started = rt_seconds();
     if (step->teacher)
@@ -109,6 +145,7 @@ rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
     RT_TRY(rt_plan_forward(plan, batch->images, step->seed, (uint64_t)step->update.step, err));
     double forwarded = rt_seconds();
     RT_TRY(bind_terms(step, plan, err));
+    rt_extension_zero(&step->extension);
     step->loss = 0.0;
     for (size_t i = 0; i < step->term_count; ++i) {
         RT_TRY(name_step(rt_loss_term_run(&step->terms[i], step->update.step, &step->losses[i], err), step->update.step,

@@ -5,6 +5,7 @@
 #include "datasets/loader.h"
 #include "engine/plan.h"
 #include "recipe/recipe.h"
+#include "train/extension.h"
 #include "train/teacher.h"
 #include "train/term.h"
 #include "train/update.h"
@@ -16,18 +17,19 @@ typedef struct rt_step_times {
 
 typedef struct rt_step {
     rt_engine *engine;
-    const rt_graph *graph;
-    rt_parameters *parameters; /* the student's */
+    rt_extension extension;    /* what is trained: the student, and what its loss terms add */
+    rt_parameters *parameters; /* the extension's; the student's come first */
     rt_teacher *teacher;       /* or NULL */
     rt_plan *plan, *last_plan; /* whole batches, and an epoch's last short one */
     rt_loss_term *terms;       /* [term_count] */
     const rt_loss_recipe *recipes;
     size_t term_count;
     rt_update update;
-    size_t batch, classes, samples; /* samples: of an epoch */
-    float *teacher_logits; /* [batch, classes] */
-    int64_t *labels;       /* [batch] */
-    rt_plan *bound;        /* which plan's arrays the terms read */
+    size_t batch, classes;
+    size_t file_samples;       /* what `indices` are below */
+    float *teacher_logits;     /* [batch, classes] */
+    int64_t *labels, *indices; /* [batch] */
+    rt_plan *bound;            /* which plan's arrays the terms read */
     uint64_t seed;
 
     /* Results of the latest step. */
@@ -39,13 +41,15 @@ typedef struct rt_step {
 
 typedef struct rt_step_options {
     rt_engine *engine;
-    const rt_graph *graph;
-    rt_parameters *parameters; /* with gradients */
+    const rt_graph *graph;     /* the student's */
+    rt_parameters *parameters; /* its own, with gradients. Where terms add anything, others are trained, which begin as
+                                * these and hold the result (rt_update_result()) */
     rt_teacher *teacher;       /* borrowed; NULL when no term reads a teacher */
     const rt_loss_recipe *losses;
     size_t loss_count;
     const rt_train_recipe *train;
-    size_t samples; /* an epoch's */
+    size_t samples;      /* an epoch's */
+    size_t file_samples; /* the training file's, all of them: a batch's numbers of samples are below it */
     uint64_t seed;
 } rt_step_options;
 

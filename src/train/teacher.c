@@ -6,13 +6,17 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "train/features.h"
 #include "train/memo.h"
 #include "train/teacher_plan.h"
 
 struct rt_teacher {
     rt_engine *engine;
     const rt_network *network;
+    const rt_run_data *data;
+    rt_precision computes; /* the network */
     rt_inference *inference;
+    rt_features features;
     size_t classes;
     rt_memo *memo; /* or NULL */
     rt_memo_precision precision;
@@ -56,9 +60,13 @@ static rt_status choose_memo(const rt_network *network, rt_inference *inference,
                              const rt_network_recipe *recipe, rt_memo_key *key, rt_memo_choice *choice, rt_error *err)
 {
     bool independent = true;
-    if (strcmp(recipe->memo, "off") == 0) { /* saves the trouble of a key */
+    if (strcmp(recipe->memo, "off") == 0 || recipe->features_for) { /* saves the trouble of a key */
         *key = (rt_memo_key){0};
-        return rt_memo_choose(recipe->memo, key, true, choice, err);
+        RT_TRY(rt_memo_choose("off", key, true, choice, err));
+        if (strcmp(recipe->memo, "off") != 0)
+            snprintf(choice->reason, sizeof choice->reason,
+                     "loss '%s' reads the teacher's features, which a memo does not hold", recipe->features_for);
+        return RT_OK;
     }
     RT_TRY(
         rt_memo_key_make(network, inference, data, (rt_memo_precision)recipe->memo_precision, key, &independent, err));
@@ -68,10 +76,11 @@ static rt_status choose_memo(const rt_network *network, rt_inference *inference,
 static rt_status open_all(rt_teacher *teacher, rt_engine *engine, const rt_network *network, const rt_run_data *data,
                           const rt_network_recipe *recipe, rt_error *err)
 {
-    const rt_precision precision = recipe ? (rt_precision)recipe->precision : RT_PRECISION_FP32;
+    teacher->computes = recipe ? (rt_precision)recipe->precision : RT_PRECISION_FP32;
     teacher->engine = engine;
     teacher->network = network;
-    RT_TRY(rt_teacher_plan(engine, network, data, precision, &teacher->inference, err));
+    teacher->data = data;
+    RT_TRY(rt_teacher_plan(engine, network, data, teacher->computes, &teacher->inference, err));
     teacher->classes = network->input.classes;
     teacher->missing = calloc(rt_inference_images(teacher->inference), sizeof *teacher->missing);
     if (!teacher->missing)
@@ -115,8 +124,34 @@ void rt_teacher_close(rt_teacher *teacher)
         return;
     rt_memo_close(teacher->memo);
     rt_inference_free(teacher->inference);
+    rt_features_free(&teacher->features);
     free(teacher->missing);
     free(teacher);
+}
+
+rt_status rt_teacher_keep(rt_teacher *teacher, const char *layer, size_t batch, rt_error *err)
+{
+    bool news = false;
+    rt_inference *inference = NULL;
+    RT_TRY(rt_features_keep(&teacher->features, teacher->network->graph, layer, batch, &news, err));
+    if (!news)
+        return RT_OK;
+    if (teacher->memo)
+        snprintf(teacher->words, sizeof teacher->words, "no memo: a loss reads features, which it does not hold");
+    rt_memo_close(teacher->memo);
+    teacher->memo = NULL;
+    rt_network tapped = *teacher->network;
+    tapped.graph = teacher->features.graph;
+    RT_TRY(rt_teacher_plan(teacher->engine, &tapped, teacher->data, teacher->computes, &inference, err));
+    rt_inference_free(teacher->inference);
+    teacher->inference = inference;
+    rt_features_attach(&teacher->features, inference);
+    return RT_OK;
+}
+
+const float *rt_teacher_features(const rt_teacher *teacher, const char *layer, rt_extent *extent)
+{
+    return rt_features_of(&teacher->features, layer, extent);
 }
 
 /* Computes, rounds and keeps the logits of `count` images that the memo does not have: at most a micro-batch. */

@@ -34,6 +34,14 @@ rt_status rt_teacher_open(rt_engine *engine, const rt_network *network, const rt
                           const rt_network_recipe *recipe, rt_teacher **teacher, rt_error *err);
 void rt_teacher_close(rt_teacher *teacher); /* accepts NULL */
 
+/* Has the teacher hand out a layer's features, too, for batches of up to `batch` images, always the same number: more
+ * layers may follow. They are in no memo: one that is open is closed. */
+rt_status rt_teacher_keep(rt_teacher *teacher, const char *layer, size_t batch, rt_error *err);
+
+/* A kept layer's features [batch->count, height, width, channels] of the latest rt_teacher_logits(), at an address that
+ * stays, and their size; NULL for any other layer. */
+const float *rt_teacher_features(const rt_teacher *teacher, const char *layer, rt_extent *extent);
+
 /* logits [batch->count, classes] = what the teacher says of a batch of training images. Allocates nothing. */
 rt_status rt_teacher_logits(rt_teacher *teacher, const rt_batch *batch, float *logits, rt_error *err);
 

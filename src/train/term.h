@@ -27,7 +27,8 @@ typedef struct rt_loss_training {
     size_t samples;         /* of the training set */
     uint64_t seed;          /* the run's */
     uint32_t term;          /* the number of the term in its list */
-    const rt_own_data *own; /* where the loss's own arrays are, filled; NULL: the term makes and owns them */
+    const rt_own_data *own; /* where the loss's own arrays are, filled, or will be written into io.own before the first
+                             * run; NULL: the term makes and owns them */
 } rt_loss_training;
 
 typedef struct rt_loss_term {

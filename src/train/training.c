@@ -60,6 +60,7 @@ static rt_status open_run(struct run *run, rt_error *err)
                                            .loss_count = t->loss_count,
                                            .train = t->recipe,
                                            .samples = data->train_count,
+                                           .file_samples = data->train.count,
                                            .seed = t->seed},
                         err));
     if (t->resume && rt_path_exists(run->checkpoint)) {

@@ -10,7 +10,7 @@
 enum { PIECE = 1 << 14, LANES = 16 };
 
 rt_status rt_update_open(rt_update *update, const rt_train_recipe *recipe, rt_parameters *parameters,
-                         int64_t steps_per_epoch, rt_error *err)
+                         const rt_graph *network, int64_t steps_per_epoch, rt_error *err)
 {
     *update = (rt_update){.recipe = recipe, .parameters = parameters, .steps_per_epoch = steps_per_epoch};
     size_t bytes = parameters->graph->trained_floats * sizeof(float);
@@ -22,7 +22,7 @@ rt_status rt_update_open(rt_update *update, const rt_train_recipe *recipe, rt_pa
             status = rt_fail(err, RT_ERROR_MEMORY, "optimizer: no memory for its moments");
     }
     if (status == RT_OK && recipe->ema > 0.0) {
-        status = rt_parameters_new(parameters->graph, false, &update->average, err);
+        status = rt_parameters_new(network, false, &update->average, err);
         if (status == RT_OK)
             rt_parameters_copy(update->average, parameters);
     }
@@ -168,7 +168,6 @@ static void average(float *to, const float *from, size_t count, float decay)
 rt_status rt_update_apply(rt_update *update, rt_error *err)
 {
     const rt_train_recipe *recipe = update->recipe;
-    const rt_graph *graph = update->parameters->graph;
     double norm = sqrt(sum_of_squares(update));
     if (!isfinite(norm))
         return refuse_gradient(update, err);
@@ -178,6 +177,7 @@ rt_status rt_update_apply(rt_update *update, rt_error *err)
     ++update->step;
     ++update->parameters->version;
     if (update->average) {
+        const rt_graph *graph = update->average->graph;
         average(update->average->values, update->parameters->values, graph->trained_floats, (float)recipe->ema);
         average(update->average->buffers, update->parameters->buffers, graph->buffer_floats, (float)recipe->ema);
         ++update->average->version;

@@ -12,14 +12,15 @@ typedef struct rt_update {
     rt_parameters *parameters;
     float *moments[RT_OPTIMIZER_MAX_MOMENTS]; /* [graph->trained_floats] each, as many as the optimizer keeps */
     double *squares;                          /* scratch: the gradients' squares, a sum for each piece */
-    rt_parameters *average;                   /* moving average of values and buffers, or NULL when it is off */
+    rt_parameters *average; /* moving average of the network's values and buffers, or NULL when it is off */
     int64_t step;                             /* updates so far */
     int64_t steps_per_epoch;
     double learning_rate; /* of the latest update */
 } rt_update;
 
+/* `network` is the graph of what is kept in the end: the parameters' own, or one that they begin with. */
 rt_status rt_update_open(rt_update *update, const rt_train_recipe *recipe, rt_parameters *parameters,
-                         int64_t steps_per_epoch, rt_error *err);
+                         const rt_graph *network, int64_t steps_per_epoch, rt_error *err);
 void rt_update_close(rt_update *update); /* accepts a zeroed struct */
 
 /* One update from parameters->gradients (which clipping scales). A gradient that is NaN or infinite is an error that

@@ -57,6 +57,7 @@ static const struct variant {
     {"sinkhorn_divergence", {"unit=false", "blur=0.5", "diameter=8"}},
     {"monge_gap", {NULL}},
     {"monge_gap", {"relative=false", "epsilon=2", "iterations=20"}},
+    {"fitnet", {NULL}},
 };
 
 static struct feature_trial trial;

@@ -154,6 +154,8 @@ bool golden_layer(const struct golden *golden, rt_graph *graph)
         rt_graph_average_pool(graph, name, source, window(golden));
     else if (golden_is(golden, "global_average_pool"))
         rt_graph_global_average_pool(graph, name, source);
+    else if (golden_is(golden, "resize"))
+        rt_graph_resize(graph, name, source, golden_option(golden, "height", 0), golden_option(golden, "width", 0));
     else if (golden_is(golden, "linear"))
         rt_graph_linear(graph, name, source, golden_option(golden, "features", 0),
                         golden_option(golden, "bias", 0) != 0);

@@ -49,6 +49,21 @@ expect_exit 0 "$retort" check pair.yaml student.hidden=20 data.mean='[0.5, 0.5, 
 expect_stdout_contains "normalisation (given): 0.5000/0.2500 0.5000/0.2500 0.5000/0.2500 (mean/std)"
 expect_stdout_matches "^  fc1 +linear +1 x 1 x 20 +3860 +3840\$"
 
+# The layers that losses read, and what is trained between them.
+losses="[cross_entropy, fitnet: {student: layer2, teacher: layer2}, fitnet: {student: relu1, teacher: layer1}, fitnet]"
+expect_exit 0 "$retort" check pair.yaml student='{model: convnet, hidden: 6}' "loss=$losses"
+expect_stdout_matches \
+    "^  loss.1.fitnet +layer2 +4 x 4 x 12 +layer2 +4 x 4 x 32 +1x1 convolution and batch norm +448 +0\$"
+expect_stdout_matches \
+    "^  loss.2.fitnet +relu1 +8 x 8 x 6 +layer1 +8 x 8 x 16 +1x1 convolution and batch norm +128 +0\$"
+expect_stdout_matches \
+    "^  loss.3.fitnet +layer2 +4 x 4 x 12 +layer3 +2 x 2 x 64 +1x1 convolution and batch norm, resize +896 +0\$"
+expect_stdout_matches "^memo: none: loss 'fitnet' reads the teacher's features, which a memo does not hold\$"
+expect_exit 0 "$retort" check pair.yaml teacher.model=convnet student.model=convnet "loss=[fitnet, kl]"
+expect_stdout_matches "^  loss.0.fitnet +layer2 +4 x 4 x 20 +layer2 +4 x 4 x 64 +1x1"
+expect_exit 0 "$retort" check pair.yaml teacher.model=convnet teacher.hidden=10 student.model=convnet "loss=[fitnet]"
+expect_stdout_matches "^  loss.0.fitnet +layer2 +4 x 4 x 20 +layer2 +4 x 4 x 20 +none +0 +0\$"
+
 # All mistakes at once, each with its place.
 cat >wrong.yaml <<'END'
 retort: 1

@@ -24,6 +24,7 @@ static const struct feature_golden {
 } feature_golden[] = {
 #include "features/clouds.inc"
 #include "features/contrastive.inc"
+#include "features/hints.inc"
 #include "features/relations.inc"
 };
 

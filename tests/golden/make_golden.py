@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes nodes.txt and network_FAMILY.txt: what PyTorch computes in float64 for tests/check, and how far its float32 is from it.
+"""Writes nodes.txt, hint.txt and network_FAMILY.txt: what PyTorch computes in float64 for tests/check, and how far its float32 is from it.
 
-Run with Debian's python3-torch: python3 tests/golden/make_golden.py [nodes|resnet|wide_resnet|vgg|mobilenet_v2 ...]
+Run with Debian's python3-torch: python3 tests/golden/make_golden.py [nodes|hint|resnet|wide_resnet|vgg|mobilenet_v2 ...]
 The values of losses and optimizers have scripts of their own: make_loss_golden.py and make_optim_golden.py.
 """
 
@@ -11,6 +11,7 @@ import sys
 
 import torch
 
+import hint
 import network
 import nodes
 
@@ -30,8 +31,10 @@ def write(name, lines):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for wanted in sys.argv[1:] or ("nodes", *FAMILIES):
+    for wanted in sys.argv[1:] or ("nodes", "hint", *FAMILIES):
         if wanted == "nodes":
             write("nodes.txt", nodes.lines())
+        elif wanted == "hint":
+            write("hint.txt", hint.lines())
         else:
             write(f"network_{wanted}.txt", network.lines(importlib.import_module(wanted)))

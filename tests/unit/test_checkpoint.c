@@ -85,7 +85,7 @@ static struct run begin(const char *train, uint32_t seed)
     const rt_model_input input = {4, 4, 1, 3};
     assert_int_equal(rt_network_new("convnet", run.recipe->student.settings, &input, true, &run.network, NULL), RT_OK);
     rt_parameters *parameters = run.network->parameters;
-    assert_int_equal(rt_update_open(&run.update, &run.recipe->train, parameters, 5, NULL), RT_OK);
+    assert_int_equal(rt_update_open(&run.update, &run.recipe->train, parameters, parameters->graph, 5, NULL), RT_OK);
     size_t trained = run.network->graph->trained_floats, buffers = run.network->graph->buffer_floats;
     fill(parameters->values, trained, seed);
     fill(parameters->buffers, buffers, seed + 1);

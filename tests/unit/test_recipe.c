@@ -253,6 +253,26 @@ static void resolved_recipes_read_back(void **state)
     }
 }
 
+/* Layers that a term does not name are filled in, and read back. */
+static void layers_have_defaults(void **state)
+{
+    (void)state;
+    static const char text[] = "retort: 1\ndata: {reader: synthetic}\nteacher: {model: wrn_16_2, weights: x}\n"
+                               "student: {model: vgg8}\ntrain: {epochs: 1}\n"
+                               "loss: [fitnet, fitnet: {student: block2, teacher: block1.layer.0.conv1}, kl]\n";
+    rt_recipe *recipe = load(text);
+    assert_string_equal(recipe->loss[0].student, "block4");
+    assert_string_equal(recipe->loss[0].teacher, "block3");
+    assert_string_equal(recipe->loss[1].student, "block2");
+    assert_string_equal(recipe->loss[1].teacher, "block1.layer.0.conv1");
+    assert_int_equal(recipe->loss[1].student_mark.line, 6);
+    assert_int_equal(recipe->loss[1].teacher_mark.column, 51);
+    assert_null(recipe->loss[2].student);
+    assert_string_equal(recipe->teacher.features_for, "fitnet");
+    rt_recipe_free(recipe);
+    expect_round_trip(text, RT_RECIPE_TRAIN);
+}
+
 static void synthetic_recipes_need_student_and_loss_alone(void **state)
 {
     (void)state;
@@ -441,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_trained_teacher_learns_from_labels_by_default),
         cmocka_unit_test(overrides_change_values),
         cmocka_unit_test(resolved_recipes_read_back),
+        cmocka_unit_test(layers_have_defaults),
         cmocka_unit_test(synthetic_recipes_need_student_and_loss_alone),
         cmocka_unit_test(numbers_are_short_and_exact),
         cmocka_unit_test(settings_follow_the_same_rules),

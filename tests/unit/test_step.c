@@ -21,7 +21,10 @@ struct trial {
     rt_rehearsal rehearsal;
 };
 
-static void begin(struct trial *trial, const char *networks, const char *train)
+static const char usual_losses[] =
+    "[cross_entropy: {weight: 0.25}, kl: {weight: 2, temperature: 3}, cross_entropy: {weight: 0}]";
+
+static void begin_with(struct trial *trial, const char *networks, const char *losses, const char *train)
 {
     char text[1024];
     snprintf(text, sizeof text,
@@ -29,14 +32,19 @@ static void begin(struct trial *trial, const char *networks, const char *train)
              "data: {reader: synthetic, shape: [3, 8, 8], classes: 5, samples: 45, test_samples: 5,\n"
              "       augment: {crop: {pad: 2}, flip: true}}\n"
              "%s\n"
-             "loss: [cross_entropy: {weight: 0.25}, kl: {weight: 2, temperature: 3}, cross_entropy: {weight: 0}]\n"
+             "loss: %s\n"
              "train: %s\n",
-             networks, train);
+             networks, losses, train);
     *trial = (struct trial){.recipe = recipe_of(text)};
     rt_error err = {0};
     if (rt_engine_new(&trial->engine, &err) != RT_OK ||
         rt_rehearsal_open(&trial->rehearsal, trial->engine, trial->recipe, true, &err) != RT_OK)
         fail_msg("%s", err.message);
+}
+
+static void begin(struct trial *trial, const char *networks, const char *train)
+{
+    begin_with(trial, networks, usual_losses, train);
 }
 
 static void end(struct trial *trial)
@@ -49,6 +57,9 @@ static void end(struct trial *trial)
 
 static const char small_pair[] = "teacher: {model: mlp, hidden: 8, weights: not opened}\n"
                                  "student: {model: convnet, hidden: 4}";
+
+static const char same_pair[] = "teacher: {model: convnet, hidden: 6, weights: not opened}\n"
+                                "student: {model: convnet, hidden: 6}";
 
 /* log softmax(logits / temperature)[k], written down as it is. */
 static double log_softmax(const float *logits, size_t classes, size_t k, double temperature)
@@ -140,10 +151,10 @@ static void overflow_is_named(void **state)
     end(&trial);
 }
 
-static void count_allocations(const char *networks, const char *train)
+static void count_allocations(const char *networks, const char *losses, const char *train)
 {
     struct trial trial;
-    begin(&trial, networks, train);
+    begin_with(&trial, networks, losses, train);
     rt_rehearsal_times times[8];
     rt_error err = {0};
     if (rt_rehearsal_run(&trial.rehearsal, 1, 0, NULL, &err) != RT_OK)
@@ -161,14 +172,53 @@ static void count_allocations(const char *networks, const char *train)
 static void steps_allocate_nothing(void **state)
 {
     (void)state;
-    count_allocations(small_pair, "{epochs: 1, batch: 16}");
+    count_allocations(small_pair, usual_losses, "{epochs: 1, batch: 16}");
     count_allocations(
         "teacher: {model: resnet8, width: 0.5, weights: not opened}\n"
         "student: {model: resnet8, width: 0.25}",
+        usual_losses,
         "{epochs: 1, batch: 32, ema: 0.9, clip_norm: 1, clip_value: 1, optimizer: adamw, schedule: cosine}");
     count_allocations("teacher: {model: convnet, weights: not opened}\n"
                       "student: {model: mlp, dropout: 0.5}",
-                      "{epochs: 1, batch: 64, optimizer: {sgd: {nesterov: true}}}");
+                      usual_losses, "{epochs: 1, batch: 64, optimizer: {sgd: {nesterov: true}}}");
+    count_allocations(same_pair, "[cross_entropy, fitnet, fitnet: {student: layer1, teacher: layer1}]",
+                      "{epochs: 1, batch: 16}");
+}
+
+/* The features of whole batches and of the epoch's rest, from taps of both networks; two terms read one layer. */
+static void features_are_those_of_the_batch(void **state)
+{
+    (void)state;
+    struct trial trial;
+    begin_with(&trial, same_pair,
+               "[cross_entropy, fitnet: {weight: 3, student: layer1, teacher: layer1},\n"
+               " fitnet: {weight: 2}, fitnet: {weight: 1, student: layer2, teacher: relu2}]",
+               "{epochs: 1, batch: 16}");
+    rt_rehearsal *r = &trial.rehearsal;
+    for (size_t number = 0; number < 3; ++number) {
+        const rt_batch *batch = rt_loader_next(r->loader);
+        const rt_step *step = &r->step;
+        rt_plan *plan = batch->count == 16 ? step->plan : step->last_plan;
+        rt_error err = {0};
+        rt_extent extent;
+        static float student[16 * 8 * 8 * 6];
+        const float *teacher = rt_teacher_features(r->taught_by, "layer1", &extent);
+        size_t cells = batch->count * rt_extent_floats(extent);
+        /* Backward takes the memory of the features for something else. */
+        assert_int_equal(rt_plan_forward(plan, batch->images, 0, 0, &err), RT_OK);
+        memcpy(student, rt_plan_tap(plan, rt_graph_find_tap(step->extension.graph, "layer1")), cells * sizeof(float));
+        if (rt_step_run(&r->step, batch, &err) != RT_OK)
+            fail_msg("%s", err.message);
+        double sum = 0.0;
+        assert_int_equal(extent.channels, 6);
+        for (size_t i = 0; i < cells; ++i)
+            sum += pow((double)student[i] - (double)teacher[i], 2);
+        assert_close(step->losses[1], sum / (double)cells);
+        assert_true(step->losses[2] > 0.01);
+        assert_close(step->losses[2], step->losses[3]);
+        assert_close(step->loss, step->losses[0] + 3 * step->losses[1] + 2 * step->losses[2] + step->losses[3]);
+    }
+    end(&trial);
 }
 
 static void medians_are_those_of_each_phase(void **state)
@@ -195,6 +245,7 @@ int main(void)
         cmocka_unit_test(teachers_see_the_images_and_never_change),
         cmocka_unit_test(overflow_is_named),
         cmocka_unit_test(steps_allocate_nothing),
+        cmocka_unit_test(features_are_those_of_the_batch),
         cmocka_unit_test(medians_are_those_of_each_phase),
     };
     return cmocka_run_group_tests(tests, start_threads, NULL);

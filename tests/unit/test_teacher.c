@@ -311,6 +311,78 @@ static void some_teachers_can_have_none(void **state)
     }
 }
 
+/* Layers are those of the network itself, whatever the order in which they are asked for; a memo has none of them. */
+static void features_are_handed_out_and_close_the_memo(void **state)
+{
+    (void)state;
+    enum { BATCH = 40 };
+    struct school school;
+    rt_error err = {0};
+    rt_extent extent = {0};
+    rt_loader *loader;
+    float logits[BATCH * CLASSES];
+    found(&school, "convnet", path, "fp32");
+    rt_teacher *teacher = hire(&school, true);
+    assert_null(rt_teacher_features(teacher, "layer1", &extent));
+    assert_int_equal(rt_teacher_keep(teacher, "layer2", BATCH, &err), RT_OK);
+    const float *features = rt_teacher_features(teacher, "layer2", &extent);
+    assert_int_equal(rt_teacher_keep(teacher, "penultimate", BATCH, &err), RT_OK);
+    assert_int_equal(rt_teacher_keep(teacher, "layer2", BATCH, &err), RT_OK);
+    assert_ptr_equal(rt_teacher_features(teacher, "layer2", &extent), features);
+    assert_true(extent.height == 4 && extent.width == 4 && extent.channels == 64);
+    assert_null(rt_teacher_memo_path(teacher));
+    assert_string_equal(rt_teacher_memo_words(teacher), "no memo: a loss reads features, which it does not hold");
+    const float *pooled = rt_teacher_features(teacher, "penultimate", &extent);
+    assert_int_equal(extent.channels, 64);
+    assert_int_equal(rt_teacher_keep(teacher, "layer9", BATCH, &err), RT_ERROR_USAGE);
+    assert_string_equal(err.message, "the teacher has no layer 'layer9'");
+    assert_int_equal(rt_teacher_keep(teacher, "layer1", BATCH + 1, &err), RT_ERROR_USAGE);
+
+    assert_int_equal(rt_run_data_train_loader(&school.data, BATCH, &loader, &err), RT_OK);
+    for (const rt_batch *batch; (batch = rt_loader_next(loader));) {
+        int before = allocations_made;
+        if (rt_teacher_logits(teacher, batch, logits, &err) != RT_OK)
+            fail_msg("%s", err.message);
+        assert_true(batch->count < BATCH || allocations_made == before || rt_teacher_count(teacher).misses == BATCH);
+        const rt_parameter *bias = &school.network->graph->parameters[school.network->graph->parameter_count - 1];
+        const float *weights =
+            rt_parameter_values(school.network->parameters, (int)(bias - 1 - school.network->graph->parameters));
+        const float *shift =
+            rt_parameter_values(school.network->parameters, (int)(bias - school.network->graph->parameters));
+        for (size_t n = 0; n < batch->count; ++n) {
+            double sum = (double)shift[1];
+            for (size_t k = 0; k < 64; ++k) {
+                double mean = 0.0;
+                for (size_t pixel = 0; pixel < 16; ++pixel)
+                    mean += (double)features[(n * 16 + pixel) * 64 + k] / 16.0;
+                assert_true(fabs(mean - (double)pooled[n * 64 + k]) <= 1e-5);
+                sum += mean * (double)weights[64 + k];
+            }
+            assert_true(fabs(sum - (double)logits[n * CLASSES + 1]) <= 1e-4);
+        }
+    }
+    rt_loader_close(loader);
+    rt_teacher_close(teacher);
+    dissolve(&school);
+}
+
+/* What `auto` says of it. */
+static void features_turn_auto_off(void **state)
+{
+    (void)state;
+    struct school school;
+    rt_error err = {0};
+    rt_teacher *teacher = NULL;
+    found(&school, "convnet", "auto", "fp32");
+    school.recipe->teacher.features_for = "fitnet";
+    assert_int_equal(rt_teacher_open(engine, school.network, &school.data, &school.recipe->teacher, &teacher, &err),
+                     RT_OK);
+    assert_string_equal(rt_teacher_memo_words(teacher),
+                        "no memo: loss 'fitnet' reads the teacher's features, which a memo does not hold");
+    rt_teacher_close(teacher);
+    dissolve(&school);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_file)
@@ -322,6 +394,8 @@ int main(void)
         TEST(nothing_is_allocated),
         TEST(other_teachers_are_refused),
         TEST(some_teachers_can_have_none),
+        TEST(features_are_handed_out_and_close_the_memo),
+        TEST(features_turn_auto_off),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

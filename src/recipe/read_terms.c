@@ -1,0 +1,165 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "retort/suggest.h"
+#include "graph/graph.h"
+#include "losses/losses.h"
+#include "recipe/choice.h"
+#include "recipe/read.h"
+
+/* Whether the loss must see a teacher; *port is what it reads there. */
+static bool needs_teacher(const rt_loss *loss, const char **port)
+{
+    for (size_t i = 0; i < loss->port_count; ++i) {
+        *port = loss->ports[i].name;
+        if (strncmp(*port, "teacher", 7) == 0 && !(loss->ports[i].flags & RT_PORT_OPTIONAL))
+            return true;
+    }
+    return false;
+}
+
+/* Lets the loss check its parameters against each other, on a copy: the settings stay as they were read. */
+static void try_loss(rt_loading *loader, const rt_loss_recipe *term)
+{
+    rt_error err = {0};
+    void *state = rt_owner_take(loader->tree.owner, 1, term->loss->state_size);
+    if (!state || !term->loss->init)
+        return;
+    memcpy(state, term->settings, term->loss->state_size);
+    if (term->loss->init(state, &err) != RT_OK)
+        rt_diagnostics_add(loader->binder.diagnostics, term->mark, "%s", err.message);
+    else if (term->loss->done)
+        term->loss->done(state);
+}
+
+static bool is_known(const rt_choice_list *losses, const char *name)
+{
+    for (size_t i = 0; losses->name_at(losses->items, i); ++i)
+        if (strcmp(losses->name_at(losses->items, i), name) == 0)
+            return true;
+    return false;
+}
+
+static void read_term(rt_loading *loader, const rt_yaml *node, const char *no_teacher, rt_loss_recipe *term)
+{
+    rt_choice choice;
+    const rt_choice_list losses = rt_choice_losses(loader->catalogue);
+    size_t mistakes = loader->binder.diagnostics->mistakes;
+    if (!rt_choice_read(&loader->binder, &losses, node, &choice))
+        return;
+    term->mark = choice.mark;
+    if (loader->lacks_plugins && !is_known(&losses, choice.name))
+        return;
+    ptrdiff_t index = rt_choice_find(&loader->binder, &losses, choice.name, choice.mark);
+    if (index < 0)
+        return;
+    term->loss = loader->catalogue ? loader->catalogue->losses[index] : rt_losses[index];
+    term->student_mark = rt_read_mark(choice.settings, "student");
+    term->teacher_mark = rt_read_mark(choice.settings, "teacher");
+    choice.name = term->loss->name;
+    term->settings = rt_choice_bind(&loader->binder, &losses, &choice, (rt_binding){rt_recipe_params_term, term},
+                                    term->loss->params, term->loss->state_size);
+    const char *port;
+    if (no_teacher && needs_teacher(term->loss, &port))
+        rt_diagnostics_add(loader->binder.diagnostics, term->mark, "loss '%s' reads %s; %s", term->loss->name, port,
+                           no_teacher);
+    if (term->settings && loader->binder.diagnostics->mistakes == mistakes)
+        try_loss(loader, term);
+}
+
+void rt_read_terms(rt_loading *loader, const rt_yaml *list, const char *no_teacher, rt_loss_recipe **terms,
+                   size_t *count)
+{
+    if (list->kind == RT_YAML_INVALID)
+        return;
+    if (list->kind != RT_YAML_LIST || list->count == 0) {
+        rt_diagnostics_add(loader->binder.diagnostics, list->mark,
+                           "'loss' is %s; it must be a list of terms, each '- NAME'",
+                           list->kind == RT_YAML_LIST ? "an empty list" : rt_yaml_show(list).text);
+        return;
+    }
+    *terms = rt_owner_take(loader->tree.owner, list->count, sizeof **terms);
+    for (size_t i = 0; *terms && i < list->count; ++i)
+        read_term(loader, list->entries[i].value, no_teacher, &(*terms)[i]);
+    *count = *terms ? list->count : 0;
+}
+
+static bool any_reads(const rt_loss_recipe *terms, size_t count, const char *port)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (terms[i].loss && rt_loss_port(terms[i].loss, port))
+            return true;
+    return false;
+}
+
+/* The network as it would be for small images: the names of its layers do not depend on their size. NULL where it
+ * cannot be built, which is told once the data are known. */
+static rt_graph *sketch(const rt_network_recipe *network)
+{
+    const rt_model_input input = {.height = 64, .width = 64, .channels = 3, .classes = 10};
+    rt_graph *graph = network && network->family && network->settings ? rt_graph_new() : NULL;
+    if (!graph)
+        return NULL;
+    network->family->build(graph, network->model, network->settings, &input);
+    if (rt_graph_finish(graph, NULL) == RT_OK)
+        return graph;
+    rt_graph_free(graph);
+    return NULL;
+}
+
+/* Reports a layer that the network does not have, with the nearest one or all taps. */
+static void refuse_layer(rt_loading *loader, const rt_loss_recipe *term, const char *role, const char *layer,
+                         rt_mark mark, const rt_network_recipe *network, const rt_graph *graph)
+{
+    size_t count = 0;
+    const char **names = calloc(graph->tap_count + graph->node_count, sizeof *names);
+    if (!names)
+        return;
+    for (size_t i = 0; i < graph->tap_count; ++i)
+        names[count++] = graph->taps[i].name;
+    for (size_t i = 0; i < graph->node_count; ++i)
+        if (graph->nodes[i].kind != RT_NODE_INPUT)
+            names[count++] = graph->nodes[i].name;
+    /* Layers are many: where none is near, the taps are enough to go on with. */
+    bool near = rt_suggest(layer, names, count) != NULL;
+    rt_diagnostics_add(loader->binder.diagnostics, mark, "'%s' in loss '%s' is %s, which %s does not have%s", role,
+                       term->loss->name, rt_text_show(layer).text, network->model,
+                       rt_bind_hint(layer, names, near ? count : graph->tap_count, "its stages are").text);
+    free(names);
+}
+
+/* Fills in or checks one of a term's two layers. */
+static void read_tap(rt_loading *loader, const rt_loss_recipe *term, const char *role, const char *port_name,
+                     const char **layer, rt_mark mark, const rt_network_recipe *network, const rt_graph *graph)
+{
+    const rt_port *port = rt_loss_port(term->loss, port_name);
+    if (!port && *layer)
+        rt_diagnostics_add(loader->binder.diagnostics, mark, "'%s' in loss '%s' is of no use: it reads no '%s'", role,
+                           term->loss->name, port_name);
+    if (!port || !graph)
+        return;
+    if (!*layer) {
+        const char *usual = rt_graph_usual_tap(graph, strlen(port->shape) > strlen("N K"));
+        *layer = usual ? rt_owner_copy(loader->tree.owner, usual, strlen(usual)) : NULL;
+    } else if (rt_graph_find_tap(graph, *layer) < 0 && rt_graph_find(graph, *layer) <= 0) {
+        refuse_layer(loader, term, role, *layer, mark, network, graph);
+    }
+}
+
+void rt_read_taps(rt_loading *loader, rt_loss_recipe *terms, size_t count, const rt_network_recipe *student,
+                  const rt_network_recipe *teacher)
+{
+    rt_graph *student_graph = any_reads(terms, count, "student.features") ? sketch(student) : NULL;
+    rt_graph *teacher_graph = any_reads(terms, count, "teacher.features") ? sketch(teacher) : NULL;
+    for (size_t i = 0; i < count; ++i) {
+        rt_loss_recipe *term = &terms[i];
+        if (!term->loss)
+            continue;
+        read_tap(loader, term, "student", "student.features", &term->student, term->student_mark, student,
+                 student_graph);
+        read_tap(loader, term, "teacher", "teacher.features", &term->teacher, term->teacher_mark, teacher,
+                 teacher_graph);
+    }
+    rt_graph_free(student_graph);
+    rt_graph_free(teacher_graph);
+}
