@@ -63,6 +63,16 @@ static const struct variant {
     {"sinkhorn", "batch_mean=true"},
     {"plackett_luce", "temperature=4"},
     {"plackett_luce", "label_floor=0.5"},
+    {"dkd", "alpha=3"},
+    {"dkd", "beta=0"},
+    {"dkd", "temperature=1"},
+    {"dist", "temperature=1"},
+    {"dist", "beta=0"},
+    {"dist", "gamma=0"},
+    {"nkd", "temperature=3"},
+    {"nkd", "gamma=0"},
+    {"mse_logits", "centered=true"},
+    {"logit_standardization", "temperature=1"},
 };
 
 /* One evaluation: what goes in, and what comes out. */

@@ -16,6 +16,7 @@ static const struct golden {
 #include "losses/classic.inc"
 #include "losses/divergences.inc"
 #include "losses/mission.inc"
+#include "losses/zoo.inc"
 };
 
 #endif

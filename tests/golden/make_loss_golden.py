@@ -3,8 +3,8 @@
 
 Run with Debian's python3-torch: python3 tests/golden/make_loss_golden.py [FAMILY ...]
 Each file losses/FAMILY.py writes some losses down once more, from their definitions: functions of (student, teacher, labels,
-**settings) named as in a recipe, and CASES, a list of (function, settings). A function with an attribute `teachers` gets that
-many in place of one. Logits and labels come from a formula that the test repeats (pseudo() below), so only results are stored:
+**settings) named as in a recipe, and CASES, a list of (function, settings) or (function, settings, shapes). A function with
+an attribute `teachers` gets that many in place of one. Logits and labels come from a formula that the test repeats (pseudo() below), so only results are stored:
 the loss, and the gradient's size and a few of its elements.
 """
 
@@ -57,8 +57,8 @@ def main():
     sys.path.insert(0, str(FOLDER))
     for family in sys.argv[1:] or sorted(path.stem for path in FOLDER.glob("*.py")):
         text = "/* Written by tests/golden/make_loss_golden.py; do not edit. */\n/* clang-format off */\n"
-        for loss, settings in importlib.import_module(family).CASES:
-            for samples, classes in SHAPES:
+        for loss, settings, *shapes in importlib.import_module(family).CASES:
+            for samples, classes in shapes[0] if shapes else SHAPES:
                 text += entry(loss, settings, samples, classes)
         (FOLDER / f"{family}.inc").write_text(text + "/* clang-format on */\n")
 
