@@ -27,7 +27,8 @@ static const char opening[] =
     "- **Batch mean.** Each loss is the mean over the samples of its batch, unless its formula says otherwise.\n"
     "- **Weight.** It multiplies the gradient. What is logged, and what `retort loss` prints, is the loss at weight "
     "1;\n"
-    "  the column `loss` of `results.csv` is the weighted sum.\n"
+    "  the column `loss` of `results.csv` is the weighted sum. `warmup`, `start`, `stop`, `schedule` and `final_weight`\n"
+    "  of a term change its weight from epoch to epoch (`retort help recipe`).\n"
     "- **Label smoothing** spreads its share over all classes, the true one included, as PyTorch's `label_smoothing`\n"
     "  does.\n"
     "- **Letters** in shapes are sizes, the same wherever they stand in one loss; N is the batch.\n";

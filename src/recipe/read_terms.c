@@ -1,11 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "retort/suggest.h"
 #include "graph/graph.h"
 #include "losses/losses.h"
 #include "recipe/choice.h"
 #include "recipe/read.h"
+#include "retort/suggest.h"
 
 /* Whether the loss must see a teacher; *port is what it reads there. */
 static bool needs_teacher(const rt_loss *loss, const char **port)
@@ -30,6 +30,22 @@ static void try_loss(rt_loading *loader, const rt_loss_recipe *term)
         rt_diagnostics_add(loader->binder.diagnostics, term->mark, "%s", err.message);
     else if (term->loss->done)
         term->loss->done(state);
+}
+
+/* What the term says of its weight must be of use. */
+static void check_weight(rt_loading *loader, const rt_yaml *settings, const rt_loss_recipe *term)
+{
+    rt_mark final = rt_read_mark(settings, "final_weight"), stop = rt_read_mark(settings, "stop");
+    if (term->stop > 0 && term->stop < term->start)
+        rt_diagnostics_add(loader->binder.diagnostics, stop.line > 0 ? stop : term->mark,
+                           "'stop' in loss '%s' is %lld, before its start in epoch %lld", term->loss->name,
+                           (long long)term->stop, (long long)term->start);
+    const rt_yaml *schedule = rt_read_section(settings, "schedule");
+    bool constant = !schedule || (schedule->kind == RT_YAML_SCALAR && strcmp(schedule->text, "constant") == 0);
+    if (constant && term->final_weight != 0.0)
+        rt_diagnostics_add(loader->binder.diagnostics, final,
+                           "'final_weight' in loss '%s' is of use with schedule linear or cosine alone",
+                           term->loss->name);
 }
 
 static bool is_known(const rt_choice_list *losses, const char *name)
@@ -63,6 +79,7 @@ static void read_term(rt_loading *loader, const rt_yaml *node, const char *no_te
     if (no_teacher && needs_teacher(term->loss, &port))
         rt_diagnostics_add(loader->binder.diagnostics, term->mark, "loss '%s' reads %s; %s", term->loss->name, port,
                            no_teacher);
+    check_weight(loader, choice.settings, term);
     if (term->settings && loader->binder.diagnostics->mistakes == mistakes)
         try_loss(loader, term);
 }

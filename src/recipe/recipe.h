@@ -70,11 +70,16 @@ typedef struct rt_data_recipe {
     rt_augment_recipe augment;
 } rt_data_recipe;
 
+/* How a term's weight goes on. */
+enum { RT_WEIGHT_CONSTANT, RT_WEIGHT_LINEAR, RT_WEIGHT_COSINE };
+
 typedef struct rt_loss_recipe {
     const rt_loss *loss;
-    double weight;
+    double weight, final_weight;   /* the latter counts with a schedule other than constant */
+    int schedule;                  /* RT_WEIGHT_... */
+    int64_t warmup, start, stop;   /* epochs; train/term_weight.h says how they are meant */
     const char *student, *teacher; /* the layers whose features it reads; NULL where it reads none there */
-    void *settings; /* the loss's state struct with its parameters written in, state_size bytes */
+    void *settings;                /* the loss's state struct with its parameters written in, state_size bytes */
     rt_mark mark, student_mark, teacher_mark;
 } rt_loss_recipe;
 
@@ -94,6 +99,10 @@ typedef struct rt_schedule_recipe {
     void *settings;
 } rt_schedule_recipe;
 
+/* What can be monitored, by the words of the recipe's list `monitor`. */
+enum { RT_MONITOR_NORM, RT_MONITOR_COSINE, RT_MONITORS };
+extern const char *const rt_monitor_names[RT_MONITORS + 1]; /* "gradient_norm", "gradient_cosine", NULL */
+
 typedef struct rt_train_recipe {
     int64_t epochs, batch;
     int precision; /* an rt_precision */
@@ -101,6 +110,8 @@ typedef struct rt_train_recipe {
     rt_schedule_recipe schedule;
     double clip_norm, clip_value; /* 0 for off; norm is over all gradients together, value is element-wise */
     double ema;                   /* decay of the weights' exponential moving average; 0 for off */
+    bool monitored[RT_MONITORS];  /* what is measured of the terms' gradients ... */
+    int64_t monitor_steps;        /* ... in every so many steps */
 } rt_train_recipe;
 
 /* How a teacher's logits are kept. */
@@ -119,11 +130,11 @@ typedef struct rt_network_recipe {
     void *settings;      /* the family's options */
     const char *weights; /* file, or NULL */
     rt_mark weights_mark;
-    int precision;      /* an rt_precision: of a teacher that is asked, frozen */
-    const char *memo;   /* a teacher's: "auto", "off" or a file whose name ends in .memo */
-    int memo_precision; /* an rt_memo_precision */
+    int precision;            /* an rt_precision: of a teacher that is asked, frozen */
+    const char *memo;         /* a teacher's: "auto", "off" or a file whose name ends in .memo */
+    int memo_precision;       /* an rt_memo_precision */
     const char *features_for; /* the first loss that reads a teacher's features, which no memo holds; NULL for none */
-    bool train_present; /* a teacher that is trained first */
+    bool train_present;       /* a teacher that is trained first */
     rt_train_recipe train;
     rt_loss_recipe *loss; /* for a teacher with train: its own terms; cross_entropy where none is given */
     size_t loss_count;

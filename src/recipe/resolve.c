@@ -153,12 +153,26 @@ static void put_choice(struct writer *writer, int indent, const char *what, cons
     put_params(writer, indent + 4, params, settings);
 }
 
+static void put_monitor(struct writer *writer, int indent, const rt_train_recipe *train)
+{
+    const char *separator = "";
+    put_indent(writer, indent);
+    put_words(writer, "monitor: [");
+    for (size_t m = 0; m < RT_MONITORS; ++m)
+        if (train->monitored[m]) {
+            put_words(writer, "%s%s", separator, rt_monitor_names[m]);
+            separator = ", ";
+        }
+    put_words(writer, "]\n");
+}
+
 static void put_train(struct writer *writer, int indent, const rt_train_recipe *train)
 {
     const rt_optimizer *optimizer = train->optimizer.optimizer;
     const rt_schedule *schedule = train->schedule.schedule;
     put_heading(writer, indent, "train", true);
     put_params(writer, indent + 2, rt_recipe_params_train, train);
+    put_monitor(writer, indent + 2, train);
     put_choice(writer, indent + 2, "optimizer", optimizer->name, optimizer->params, train->optimizer.settings);
     put_choice(writer, indent + 2, "schedule", schedule->name, schedule->params, train->schedule.settings);
 }

@@ -69,14 +69,27 @@ const rt_param rt_recipe_params_teacher[] = {
     RT_PARAM_END,
 };
 
+static const char *const weight_schedules[] = {
+    [RT_WEIGHT_CONSTANT] = "constant", [RT_WEIGHT_LINEAR] = "linear", [RT_WEIGHT_COSINE] = "cosine", NULL};
+
 const rt_param rt_recipe_params_term[] = {
     RT_FLOAT(rt_loss_recipe, weight, 1.0, 0.0, 1e6, "multiplies the term"),
+    RT_INT(rt_loss_recipe, warmup, 0, 0, 100000,
+           "epochs in which the weight grows in equal parts: in the n-th epoch of the term it is n / warmup of itself"),
+    RT_INT(rt_loss_recipe, start, 1, 1, 100000, "first epoch in which the term counts; before it, it is not computed"),
+    RT_INT(rt_loss_recipe, stop, 0, 0, 100000, "last epoch in which the term counts; 0 for the training's last"),
+    RT_ENUM(rt_loss_recipe, schedule, RT_WEIGHT_CONSTANT, weight_schedules,
+            "how the weight goes from its first epoch to final_weight in its last"),
+    RT_FLOAT(rt_loss_recipe, final_weight, 0.0, 0.0, 1e6, "where a linear or cosine schedule ends"),
     RT_STRING(rt_loss_recipe, student, NULL,
               "where the loss reads features: the student's layer; by default the last map, or, for vectors, what the "
               "classifier reads"),
     RT_STRING(rt_loss_recipe, teacher, NULL, "likewise the teacher's layer"),
     RT_PARAM_END,
 };
+
+const char *const rt_monitor_names[] = {
+    [RT_MONITOR_NORM] = "gradient_norm", [RT_MONITOR_COSINE] = "gradient_cosine", [RT_MONITORS] = NULL};
 
 const rt_param rt_recipe_params_train[] = {
     {"epochs", "passes over the training samples", RT_PARAM_INT, offsetof(rt_train_recipe, epochs), 1.0, 1.0, 100000.0,
@@ -88,6 +101,7 @@ const rt_param rt_recipe_params_train[] = {
     RT_FLOAT(rt_train_recipe, clip_norm, 0.0, 0.0, 1e9, "largest norm of all gradients together; 0 for off"),
     RT_FLOAT(rt_train_recipe, clip_value, 0.0, 0.0, 1e9, "largest size of each gradient element; 0 for off"),
     RT_FLOAT(rt_train_recipe, ema, 0.0, 0.0, 0.999999, "decay of the weights' exponential moving average; 0 for off"),
+    RT_INT(rt_train_recipe, monitor_steps, 100, 1, 1000000, "what monitor names is measured in every so many steps"),
     RT_PARAM_END,
 };
 
@@ -107,6 +121,9 @@ const rt_recipe_section rt_recipe_sections[] = {
     {"loss[]", "a list of terms that add up; required", rt_recipe_params_term,
      "one key, the loss's name, and below it its settings (`retort help loss/NAME`) beside these"},
     {"train", "how the student learns; required", rt_recipe_params_train,
-     "optimizer: {NAME: {settings}}, sgd by default, and schedule: {NAME: {settings}}, constant by default"},
+     "optimizer: {NAME: {settings}}, sgd by default; schedule: {NAME: {settings}}, constant by default; monitor: "
+     "[...], "
+     "none by default, of gradient_norm (of each term's gradient at the student's logits and features) and "
+     "gradient_cosine (of each term's and cross_entropy's, at the logits), told in log.jsonl and as the run goes on"},
 };
 const size_t rt_recipe_section_count = sizeof rt_recipe_sections / sizeof *rt_recipe_sections;

@@ -173,6 +173,16 @@ rt_status rt_extension_fill(rt_extension *extension, rt_parameters *network, rt_
     return RT_OK;
 }
 
+size_t rt_extension_largest(const rt_extension *extension)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < extension->term_count; ++i) {
+        size_t floats = extension->terms[i].student ? rt_extent_floats(extension->terms[i].extent) : 0;
+        largest = floats > largest ? floats : largest;
+    }
+    return largest;
+}
+
 void rt_extension_zero(const rt_extension *extension)
 {
     size_t floats = extension->graph->trained_floats - extension->own_offset;

@@ -53,6 +53,9 @@ enum { RT_EXTENSION_ARRAYS = 2 };
 size_t rt_extension_arrays(const rt_extension *extension, size_t term, const rt_plan *plan, size_t batch,
                            rt_loss_array *arrays, size_t count);
 
+/* The most numbers that a term reads of the student's features for an image; 0 where none reads any. */
+size_t rt_extension_largest(const rt_extension *extension);
+
 /* Zeroes the gradients that losses add to, but for those of plans. */
 void rt_extension_zero(const rt_extension *extension);
 

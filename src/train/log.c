@@ -62,9 +62,12 @@ rt_status rt_log_epoch(const char *path, const rt_epoch_row *row, const rt_loss_
                        rt_error *err)
 {
     json_t *line = begin("epoch"), *list = json_array();
-    for (size_t i = 0; i < term_count; ++i)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f}", "name", terms[i].loss->name, "weight", terms[i].weight,
-                                              "value", row->losses[i]));
+    char name[RT_TERM_NAME];
+    for (size_t i = 0; i < term_count; ++i) {
+        rt_term_name(terms, i, name);
+        json_array_append_new(list, json_pack("{s:s, s:f, s:o}", "name", name, "weight", row->weights[i], "value",
+                                              number(row->losses[i])));
+    }
     json_object_set_new(line, "epoch", json_integer(row->epoch));
     json_object_set_new(line, "lr", json_real(row->learning_rate));
     json_object_set_new(line, "loss", json_real(row->loss));
@@ -74,6 +77,27 @@ rt_status rt_log_epoch(const char *path, const rt_epoch_row *row, const rt_loss_
     add_metrics(line, "test", row->test);
     json_object_set_new(line, "images_per_s", json_real(row->images_per_s));
     json_object_set_new(line, "seconds", json_real(row->seconds));
+    return append(path, line, err);
+}
+
+rt_status rt_log_gradients(const char *path, const rt_monitor *monitor, rt_error *err)
+{
+    json_t *line = begin("gradients"), *list = json_array();
+    char name[RT_TERM_NAME];
+    for (size_t i = 0; i < monitor->term_count; ++i) {
+        const rt_term_gradient *gradient = &monitor->terms[i];
+        rt_term_name(monitor->losses, i, name);
+        json_t *term = json_pack("{s:s}", "name", name);
+        if (monitor->recipe->monitored[RT_MONITOR_NORM]) {
+            json_object_set_new(term, "norm", number(gradient->norm));
+            json_object_set_new(term, "feature_norm", number(gradient->feature_norm));
+        }
+        if (monitor->recipe->monitored[RT_MONITOR_COSINE])
+            json_object_set_new(term, "cosine", number(gradient->cosine));
+        json_array_append_new(list, term);
+    }
+    json_object_set_new(line, "step", json_integer(monitor->step));
+    json_object_set_new(line, "terms", list);
     return append(path, line, err);
 }
 

@@ -1,5 +1,6 @@
 #include "train/results.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,16 +43,23 @@ static size_t earlier(const rt_loss_recipe *terms, size_t i)
     return count;
 }
 
+void rt_term_name(const rt_loss_recipe *terms, size_t term, char name[RT_TERM_NAME])
+{
+    size_t before = earlier(terms, term);
+    if (before == 0)
+        snprintf(name, RT_TERM_NAME, "%s", terms[term].loss->name);
+    else
+        snprintf(name, RT_TERM_NAME, "%.480s_%zu", terms[term].loss->name, before + 1);
+}
+
 static rt_status write_header(rt_results *results, const rt_loss_recipe *terms, size_t term_count, bool validation,
                               rt_error *err)
 {
     RT_TRY(append(results, err, "epoch,lr,loss"));
     for (size_t i = 0; i < term_count; ++i) {
-        size_t before = earlier(terms, i);
-        if (before == 0)
-            RT_TRY(append(results, err, ",%s", terms[i].loss->name));
-        else
-            RT_TRY(append(results, err, ",%s_%zu", terms[i].loss->name, before + 1));
+        char name[RT_TERM_NAME];
+        rt_term_name(terms, i, name);
+        RT_TRY(append(results, err, ",%s", name));
     }
     RT_TRY(append(results, err, ",train_top1,train_top5"));
     if (validation)
@@ -98,7 +106,7 @@ rt_status rt_results_add(rt_results *results, const rt_epoch_row *row, size_t te
 {
     RT_TRY(append(results, err, "%lld,%.9g,%.9g", (long long)row->epoch, row->learning_rate, row->loss));
     for (size_t i = 0; i < term_count; ++i)
-        RT_TRY(append(results, err, ",%.9g", row->losses[i]));
+        RT_TRY(isnan(row->losses[i]) ? append(results, err, ",") : append(results, err, ",%.9g", row->losses[i]));
     RT_TRY(append(results, err, ",%.4f,%.4f", rt_metrics_top1(row->train), rt_metrics_top5(row->train)));
     const rt_metrics *sets[] = {row->validation, row->test};
     for (size_t i = 0; i < 2; ++i)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "train/term_weight.h"
 
 enum { SHARED_ARRAYS = 4, MOST_ARRAYS = SHARED_ARRAYS + RT_EXTENSION_ARRAYS };
 
@@ -83,6 +84,9 @@ static rt_status open_all(rt_step *step, const rt_step_options *options, rt_erro
     if (rest > 0)
         RT_TRY(bind_terms(step, step->last_plan, err));
     RT_TRY(bind_terms(step, step->plan, err));
+    size_t features = rt_extension_largest(&step->extension);
+    RT_TRY(rt_monitor_open(&step->monitor, options->train, step->recipes, step->term_count, step->batch * step->classes,
+                           step->batch * features, err));
     size_t steps_per_epoch = (options->samples + step->batch - 1) / step->batch;
     return rt_update_open(&step->update, options->train, step->parameters, options->graph, (int64_t)steps_per_epoch,
                           err);
@@ -119,6 +123,7 @@ void rt_step_close(rt_step *step)
     rt_plan_free(step->plan);
     rt_plan_free(step->last_plan);
     rt_extension_close(&step->extension);
+    rt_monitor_close(&step->monitor);
     rt_update_close(&step->update);
     *step = (rt_step){0};
 }
@@ -130,6 +135,30 @@ static rt_status name_step(rt_status status, int64_t step, rt_error *err)
         return status;
     const rt_error cause = *err;
     return rt_fail(err, status, "%s (step %lld)", cause.message, (long long)step);
+}
+
+/* The losses of the terms that count in this epoch. */
+static rt_status judge(rt_step *step, rt_error *err)
+{
+    const int64_t number = step->update.step, epoch = number / step->update.steps_per_epoch + 1;
+    const bool monitored = rt_monitor_begin(&step->monitor, number);
+    step->loss = 0.0;
+    for (size_t i = 0; i < step->term_count; ++i) {
+        rt_loss_term *term = &step->terms[i];
+        step->losses[i] = 0.0;
+        if (!rt_term_counts(&step->recipes[i], epoch))
+            continue;
+        term->io.weight = rt_term_weight(&step->recipes[i], epoch, step->update.recipe->epochs);
+        if (monitored)
+            rt_monitor_before(&step->monitor, i, term->loss, &term->io);
+        RT_TRY(name_step(rt_loss_term_run(term, number, &step->losses[i], err), number, err));
+        if (monitored)
+            rt_monitor_after(&step->monitor, i, term->loss, &term->io);
+        step->loss += term->io.weight * step->losses[i];
+    }
+    if (monitored)
+        rt_monitor_end(&step->monitor);
+    return RT_OK;
 }
 
 rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
@@ -146,12 +175,7 @@ rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
     double forwarded = rt_seconds();
     RT_TRY(bind_terms(step, plan, err));
     rt_extension_zero(&step->extension);
-    step->loss = 0.0;
-    for (size_t i = 0; i < step->term_count; ++i) {
-        RT_TRY(name_step(rt_loss_term_run(&step->terms[i], step->update.step, &step->losses[i], err), step->update.step,
-                         err));
-        step->loss += step->terms[i].io.weight * step->losses[i];
-    }
+    RT_TRY(judge(step, err));
     double judged = rt_seconds();
     RT_TRY(rt_plan_backward(plan, err));
     double reversed = rt_seconds();

@@ -6,6 +6,7 @@
 #include "engine/plan.h"
 #include "recipe/recipe.h"
 #include "train/extension.h"
+#include "train/monitor.h"
 #include "train/teacher.h"
 #include "train/term.h"
 #include "train/update.h"
@@ -33,10 +34,11 @@ typedef struct rt_step {
     uint64_t seed;
 
     /* Results of the latest step. */
-    double *losses;      /* [term_count], each at weight 1 */
+    double *losses;      /* [term_count], each at weight 1; 0 where a term does not count */
     double loss;         /* weighted sum */
     const float *logits; /* the student's, [images of the batch, classes] */
     rt_step_times times;
+    rt_monitor monitor; /* of the terms' gradients; monitor.measured where it was this step's turn */
 } rt_step;
 
 typedef struct rt_step_options {

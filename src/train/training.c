@@ -13,6 +13,7 @@
 #include "train/results.h"
 #include "train/save.h"
 #include "train/step.h"
+#include "train/term_weight.h"
 
 /* A training under way. */
 struct run {
@@ -112,6 +113,18 @@ static void show_progress(struct run *run)
                                                             .wait_seconds = run->waited});
 }
 
+/* What the recipe wants monitored, in the steps in which it is. */
+static rt_status tell_gradients(struct run *run, rt_error *err)
+{
+    char words[1024];
+    if (!run->step.monitor.measured)
+        return RT_OK;
+    rt_monitor_describe(&run->step.monitor, words, sizeof words);
+    rt_progress_say(&run->progress, "%-8s gradients in step %lld: %s", run->training->label,
+                    (long long)run->step.monitor.step, words);
+    return rt_log_gradients(run->log, &run->step.monitor, err);
+}
+
 /* The rest of the epoch under way. */
 static rt_status run_epoch(struct run *run, rt_error *err)
 {
@@ -125,6 +138,7 @@ static rt_status run_epoch(struct run *run, rt_error *err)
             return RT_OK;
         run->waited += rt_seconds() - started;
         RT_TRY(rt_step_run(&run->step, batch, err));
+        RT_TRY(tell_gradients(run, err));
         rt_metrics_add(&state->train, run->step.logits, batch->labels, batch->count, run->step.classes);
         for (size_t i = 0; i < t->loss_count; ++i)
             state->losses[i] += run->step.losses[i] * (double)batch->count;
@@ -195,13 +209,16 @@ static rt_status end_epoch(struct run *run, rt_error *err)
     rt_training_state *state = &run->state;
     RT_TRY(refuse_overflow(run, err));
     RT_TRY(evaluate(run, err));
-    double images = (double)state->train.samples, means[RT_MAX_TERMS];
-    for (size_t i = 0; i < t->loss_count; ++i)
-        means[i] = state->losses[i] / images;
+    double images = (double)state->train.samples, means[RT_MAX_TERMS], weights[RT_MAX_TERMS];
+    for (size_t i = 0; i < t->loss_count; ++i) {
+        weights[i] = rt_term_weight(&t->losses[i], state->epoch + 1, t->recipe->epochs);
+        means[i] = rt_term_counts(&t->losses[i], state->epoch + 1) ? state->losses[i] / images : NAN;
+    }
     const rt_epoch_row row = {.epoch = state->epoch + 1,
                               .learning_rate = run->step.update.learning_rate,
                               .loss = state->loss / images,
                               .losses = means,
+                              .weights = weights,
                               .train = &state->train,
                               .validation = run->validation_loader ? &run->validation : NULL,
                               .test = &run->test,

@@ -63,7 +63,7 @@ static rt_recipe *three_terms(void)
 #define ROW_1 "1,0.1,1.5,2,0.333333333,4,50.0000,75.0000,25.0000,100.0000,0.5,1234.6,0.250\n"
 #define ROW_2 "2,0.1,1.5,2,0.333333333,4,50.0000,75.0000,25.0000,100.0000,0.5,1234.6,0.250\n"
 
-static const double losses[] = {2.0, 1.0 / 3.0, 4.0};
+static const double losses[] = {2.0, 1.0 / 3.0, 4.0}, weights[] = {0.5, 1.0, 0.125};
 static const rt_metrics train_metrics = {.samples = 8, .top1 = 4, .top5 = 6, .cross_entropy_sum = 8.0};
 static const rt_metrics test_metrics = {.samples = 4, .top1 = 1, .top5 = 4, .cross_entropy_sum = 2.0};
 
@@ -73,6 +73,7 @@ static rt_epoch_row row_of(int64_t epoch)
                           .learning_rate = 0.1,
                           .loss = 1.5,
                           .losses = losses,
+                          .weights = weights,
                           .train = &train_metrics,
                           .test = &test_metrics,
                           .images_per_s = 1234.56,
@@ -172,6 +173,28 @@ static void names_that_are_too_long_are_refused(void **state)
     assert_non_null(strstr(err.message, "a value of 400 characters"));
 }
 
+/* A term that does not count has no value: an empty cell, null. */
+static void idle_terms_have_no_value(void **state)
+{
+    (void)state;
+    rt_recipe *recipe = three_terms();
+    rt_results results;
+    rt_epoch_row row = row_of(1);
+    rt_bytes bytes = {0};
+    row.losses = (const double[]){2.0, NAN, 4.0};
+    row.weights = (const double[]){0.5, 0.0, 0.125};
+    assert_int_equal(rt_results_open(&results, path, recipe->loss, 3, false, 0, NULL), RT_OK);
+    assert_int_equal(rt_results_add(&results, &row, 3, NULL), RT_OK);
+    assert_file(HEADER "1,0.1,1.5,2,,4,50.0000,75.0000,25.0000,100.0000,0.5,1234.6,0.250\n");
+    rt_results_close(&results);
+    write_file("");
+    assert_int_equal(rt_log_epoch(path, &row, recipe->loss, 3, NULL), RT_OK);
+    assert_int_equal(rt_file_read(path, 1 << 20, &bytes, NULL), RT_OK);
+    assert_non_null(strstr((const char *)bytes.data, "{\"name\":\"cross_entropy\",\"weight\":0.0,\"value\":null}"));
+    rt_bytes_free(&bytes);
+    rt_recipe_free(recipe);
+}
+
 /* Figures that JSON has no words for, and a line that a kill cut in two. */
 static void log_lines_stay_whole(void **state)
 {
@@ -188,7 +211,7 @@ static void log_lines_stay_whole(void **state)
     const char *text = (const char *)bytes.data;
     assert_non_null(strstr(text, "eve\n{\"time\":"));
     assert_non_null(strstr(text, "\"event\":\"started\",\"detail\":\"a \\\"label\\\"\\n\"}\n{\"time\":"));
-    assert_non_null(strstr(text, "{\"name\":\"kl\",\"weight\":0.25,\"value\":4.0}]"));
+    assert_non_null(strstr(text, "{\"name\":\"kl_2\",\"weight\":0.125,\"value\":4.0}]"));
     assert_non_null(strstr(text, "\"test\":{\"top1\":0.0,\"top5\":0.0,\"cross_entropy\":null},"));
     assert_int_equal(text[bytes.size - 1], '\n');
     rt_bytes_free(&bytes);
@@ -203,6 +226,7 @@ int main(void)
         cmocka_unit_test(earlier_rows_are_taken_back),
         cmocka_unit_test(tables_of_other_runs_are_refused),
         cmocka_unit_test(names_that_are_too_long_are_refused),
+        cmocka_unit_test(idle_terms_have_no_value),
         cmocka_unit_test(log_lines_stay_whole),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -182,7 +182,7 @@ static void steps_allocate_nothing(void **state)
                       "student: {model: mlp, dropout: 0.5}",
                       usual_losses, "{epochs: 1, batch: 64, optimizer: {sgd: {nesterov: true}}}");
     count_allocations(same_pair, "[cross_entropy, fitnet, fitnet: {student: layer1, teacher: layer1}]",
-                      "{epochs: 1, batch: 16}");
+                      "{epochs: 1, batch: 16, monitor: [gradient_norm], monitor_steps: 1}");
 }
 
 /* The features of whole batches and of the epoch's rest, from taps of both networks; two terms read one layer. */
@@ -221,6 +221,73 @@ static void features_are_those_of_the_batch(void **state)
     end(&trial);
 }
 
+/* Epochs of three steps. A term outside its own epochs is not computed; in them it has its weight of the epoch. */
+static void terms_have_their_epochs(void **state)
+{
+    (void)state;
+    struct trial trial;
+    begin_with(&trial, small_pair, "[cross_entropy: {warmup: 4}, kl: {weight: 2, start: 2, stop: 2}]",
+               "{epochs: 3, batch: 16}");
+    rt_step *step = &trial.rehearsal.step;
+    for (uint32_t epoch = 0; epoch < 3; ++epoch) {
+        rt_loader_seek(trial.rehearsal.loader, epoch, 0);
+        for (const rt_batch *batch; (batch = rt_loader_next(trial.rehearsal.loader));) {
+            rt_error err = {0};
+            if (rt_step_run(step, batch, &err) != RT_OK)
+                fail_msg("%s", err.message);
+            double weight = 0.25 * (epoch + 1);
+            assert_int_equal(step->losses[1] > 0.0, epoch == 1);
+            assert_close(step->loss, weight * step->losses[0] + 2.0 * step->losses[1]);
+        }
+    }
+    end(&trial);
+}
+
+static const char monitored_losses[] =
+    "[kl: {weight: 2, temperature: 1}, cross_entropy, kl: {weight: 4, temperature: 1}, fitnet: {weight: 3}]";
+
+/* The student's parameters after five steps, in `values`; the monitor's figures are looked at on the way. */
+static void run_monitored(const char *train, float *values, size_t measured)
+{
+    struct trial trial;
+    begin_with(&trial, same_pair, monitored_losses, train);
+    rt_rehearsal *r = &trial.rehearsal;
+    const rt_monitor *monitor = &r->step.monitor;
+    size_t seen = 0;
+    for (int64_t number = 0; number < 5; ++number) {
+        rt_error err = {0};
+        if (rt_rehearsal_run(r, 1, 0, NULL, &err) != RT_OK)
+            fail_msg("%s", err.message);
+        if (!monitor->measured)
+            continue;
+        const rt_term_gradient *terms = monitor->terms;
+        ++seen;
+        assert_int_equal(monitor->step, number);
+        assert_int_equal(number % 2, 0);
+        /* Twice the weight, twice the gradient, and the same direction. */
+        assert_true(terms[0].norm > 1e-4 && fabs(terms[2].norm / terms[0].norm - 2.0) < 1e-4);
+        assert_true(fabs(terms[2].cosine - terms[0].cosine) < 1e-4 && fabs(terms[0].cosine) < 1.0);
+        assert_true(isnan(terms[1].cosine) && isnan(terms[3].cosine));
+        assert_true(isnan(terms[0].feature_norm) && terms[3].norm == 0.0 && terms[3].feature_norm > 1e-4);
+        /* The norm of a mean of squares' gradient is 2 sqrt(loss / cells). */
+        double cells = 16.0 * (double)rt_extent_floats(r->step.extension.terms[3].extent);
+        assert_true(fabs(terms[3].feature_norm / (3.0 * 2.0 * sqrt(r->step.losses[3] / cells)) - 1.0) < 1e-5);
+    }
+    assert_int_equal(seen, measured);
+    memcpy(values, r->step.parameters->values, r->student->graph->trained_floats * sizeof *values);
+    end(&trial);
+}
+
+static void monitors_look_and_change_nothing(void **state)
+{
+    (void)state;
+    static float with[1 << 14], without[1 << 14];
+    run_monitored("{epochs: 9, batch: 16, monitor: [gradient_norm, gradient_cosine], monitor_steps: 2}", with, 3);
+    run_monitored("{epochs: 9, batch: 16, monitor_steps: 2}", without, 0);
+    assert_memory_equal(with, without, sizeof with);
+    assert_true(with[0] != 0.0f);
+}
+
 static void medians_are_those_of_each_phase(void **state)
 {
     (void)state;
@@ -246,6 +313,8 @@ int main(void)
         cmocka_unit_test(overflow_is_named),
         cmocka_unit_test(steps_allocate_nothing),
         cmocka_unit_test(features_are_those_of_the_batch),
+        cmocka_unit_test(terms_have_their_epochs),
+        cmocka_unit_test(monitors_look_and_change_nothing),
         cmocka_unit_test(medians_are_those_of_each_phase),
     };
     return cmocka_run_group_tests(tests, start_threads, NULL);
