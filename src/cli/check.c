@@ -67,9 +67,11 @@ static double estimate_seconds(const rt_rehearsal *r, const rt_recipe *recipe, c
     double student = step->total * batches * (double)recipe->train.epochs;
     if (recipe->baseline)
         student += (step->total - step->teacher) * batches * (double)recipe->train.epochs;
-    if (recipe->teacher.present && recipe->teacher.train_present) {
-        double ratio = (double)rt_graph_macs(r->teacher->graph) / (double)(rt_graph_macs(r->student->graph) + 1);
-        student += (step->forward + step->backward) * ratio * batches * (double)recipe->teacher.train.epochs;
+    for (size_t i = 0; i < rt_recipe_teachers(recipe); ++i) {
+        const rt_network_recipe *teacher = rt_recipe_teacher(recipe, i);
+        double ratio = (double)rt_graph_macs(r->networks[i]->graph) / (double)(rt_graph_macs(r->student->graph) + 1);
+        if (teacher->train_present)
+            student += (step->forward + step->backward) * ratio * batches * (double)teacher->train.epochs;
     }
     return 1e-3 * student;
 }
@@ -126,12 +128,16 @@ static rt_status print_memo_file(const rt_memo_choice *choice, rt_error *err)
 }
 
 /* Where the teacher's logits would be kept. */
-static rt_status print_memo(const rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, rt_error *err)
+static rt_status print_memo(const rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, size_t number,
+                            rt_error *err)
 {
-    const rt_network_recipe *teacher = &recipe->teacher;
+    const rt_network_recipe *teacher = rt_recipe_teacher(recipe, number);
+    const rt_network *network = r->networks[number];
     rt_memo_choice choice = {0};
-    RT_TRY(rt_teacher_check_memo(engine, r->teacher, &r->data, teacher, !teacher->train_present, err));
-    rt_status status = rt_teacher_choose_memo(r->taught_by, r->teacher, &r->data, teacher, &choice, err);
+    RT_TRY(rt_teacher_check_memo(engine, network, &r->data, teacher, !teacher->train_present, err));
+    rt_status status = rt_teacher_choose_memo(r->members[number], network, &r->data, teacher, &choice, err);
+    if (rt_recipe_teachers(recipe) > 1)
+        printf("teacher %zu, ", number);
     if (status == RT_OK && !choice.path)
         printf("memo: none: %s\n", choice.reason);
     else if (status == RT_OK && teacher->train_present && !choice.given)
@@ -149,16 +155,16 @@ static rt_status report(rt_engine *engine, const rt_recipe *recipe, rt_error *er
     RT_TRY(rt_rehearsal_open(&rehearsal, engine, recipe, false, err));
     print_data(&rehearsal, recipe);
     rt_status status = RT_OK;
-    if (rehearsal.teacher)
-        status = print_shapes("teacher", recipe->teacher.model, rehearsal.teacher->graph, err);
+    for (size_t i = 0; i < rt_recipe_teachers(recipe) && status == RT_OK; ++i)
+        status = print_shapes("teacher", rt_recipe_teacher(recipe, i)->model, rehearsal.networks[i]->graph, err);
     if (status == RT_OK)
         status = print_shapes("student", recipe->student.model, rehearsal.student->graph, err);
     if (status == RT_OK)
         status = rt_check_print_features(&rehearsal.step.extension, recipe->loss, err);
     if (status == RT_OK)
         status = print_cost(&rehearsal, recipe, err);
-    if (status == RT_OK && recipe->teacher.present)
-        status = print_memo(&rehearsal, engine, recipe, err);
+    for (size_t i = 0; i < rt_recipe_teachers(recipe) && status == RT_OK; ++i)
+        status = print_memo(&rehearsal, engine, recipe, i, err);
     rt_rehearsal_close(&rehearsal);
     return status;
 }
@@ -206,7 +212,8 @@ const rt_command rt_command_check = {
     .summary = "find everything wrong with a recipe, and what it will cost; writes nothing",
     .details =
         "Reports all mistakes with their line and column, opens the data and the weights, then prints the shape table\n"
-        "of each network, the layers that losses read with the adapters between them, parameters, MACs, memory, and an\n"
+        "of each network, the layers that losses read with the adapters between them, parameters, MACs, memory, and "
+        "an\n"
         "estimate of the time from a few steps.\n"
         "\n" RT_PLUGINS_DETAILS,
     .run = run,

@@ -36,7 +36,10 @@ static void add_row(rt_table *table, const rt_extension *extension, const rt_los
     rt_table_cell(table, "loss.%zu.%s", term, losses[term].loss->name);
     rt_table_cell(table, "%s", about->student ? about->student : "");
     extent_cell(table, about->student, about->student_extent, about->student_vectors);
-    rt_table_cell(table, "%s", about->teacher ? about->teacher : "");
+    if (about->teacher && losses[term].teacher_number >= 0)
+        rt_table_cell(table, "%zu.%s", about->member, about->teacher);
+    else
+        rt_table_cell(table, "%s", about->teacher ? about->teacher : "");
     extent_cell(table, about->teacher, about->teacher_extent, about->teacher_vectors);
     rt_table_cell(table, "%s", adapter);
     rt_table_cell(table, "%zu", about->adapter_parameters + own_floats(extension, term, true));

@@ -21,6 +21,7 @@ static const char opening[] =
     "stage's output by torchvision's name (`layer1`, ...; VGG's and wide ResNets' `block1`, ...; MobileNetV2's\n"
     "`blocks.2`), `penultimate`, which is what the classifier reads, or any layer of `retort check`'s tables. By default\n"
     "it is the last map, or, where the loss takes vectors, `penultimate`.\n"
+    "Of several teachers a term may name one by its number, from 0: `teacher: 1`, or `teacher: 1.layer2`.\n"
     "\n"
     "Conventions that decide what published numbers mean:\n"
     "\n"

@@ -35,8 +35,17 @@ void rt_read_plugins(rt_loading *loader, const rt_yaml *list);
 void rt_read_terms(rt_loading *loader, const rt_yaml *list, const char *no_teacher, rt_loss_recipe **terms,
                    size_t *count);
 
-/* Finds the layers whose features the terms read, once the networks are known. `teacher` may be NULL. */
+void rt_read_student(rt_loading *loader, const rt_yaml *map, rt_network_recipe *student);
+
+/* One teacher, or a list of them. */
+void rt_read_teachers(rt_loading *loader, const rt_yaml *node);
+
+/* Finds the layers and teachers that the terms name, once the networks are known. `recipe` has the teachers; NULL for
+ * terms without any. */
 void rt_read_taps(rt_loading *loader, rt_loss_recipe *terms, size_t count, const rt_network_recipe *student,
-                  const rt_network_recipe *teacher);
+                  const rt_recipe *recipe);
+
+/* Whether each teacher's memo is of use, once the terms are known. */
+void rt_read_memos(rt_loading *loader);
 
 #endif

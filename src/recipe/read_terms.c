@@ -163,20 +163,67 @@ static void read_tap(rt_loading *loader, const rt_loss_recipe *term, const char 
     }
 }
 
-void rt_read_taps(rt_loading *loader, rt_loss_recipe *terms, size_t count, const rt_network_recipe *student,
-                  const rt_network_recipe *teacher)
+/* "layer2", "1", "1.layer2": which teacher, and which of its layers. */
+static void part_teacher(rt_loss_recipe *term)
 {
+    const char *text = term->teacher;
+    size_t digits = text ? strspn(text, "0123456789") : 0;
+    term->teacher_number = -1;
+    term->teacher_layer = text;
+    if (digits == 0 || digits > 3 || (text[digits] != '\0' && text[digits] != '.'))
+        return;
+    term->teacher_number = atoi(text);
+    term->teacher_layer = text[digits] == '.' && text[digits + 1] ? text + digits + 1 : NULL;
+}
+
+/* Whether the number is one that there is, and of use. */
+static void check_number(rt_loading *loader, const rt_loss_recipe *term, size_t teachers)
+{
+    if (term->teacher_number < 0)
+        return;
+    if (!rt_loss_port(term->loss, "teacher.logits") && !rt_loss_port(term->loss, "teacher.features"))
+        rt_diagnostics_add(loader->binder.diagnostics, term->teacher_mark,
+                           "'teacher' in loss '%s' is of no use: it reads nothing of a single teacher",
+                           term->loss->name);
+    else if ((size_t)term->teacher_number >= teachers)
+        rt_diagnostics_add(loader->binder.diagnostics, term->teacher_mark,
+                           "'teacher' in loss '%s' is '%s'; there %s %zu, counted from 0", term->loss->name,
+                           term->teacher, teachers == 1 ? "is" : "are", teachers);
+}
+
+/* The words of the resolved recipe: the number stays in front of a layer that was filled in. */
+static const char *whole_teacher(rt_loading *loader, const rt_loss_recipe *term)
+{
+    char text[RT_NAME_CAPACITY + 16];
+    if (term->teacher_number < 0 || !term->teacher_layer)
+        return term->teacher_layer ? term->teacher_layer : term->teacher;
+    int length = snprintf(text, sizeof text, "%d.%.90s", term->teacher_number, term->teacher_layer);
+    return rt_owner_copy(loader->tree.owner, text, (size_t)length);
+}
+
+void rt_read_taps(rt_loading *loader, rt_loss_recipe *terms, size_t count, const rt_network_recipe *student,
+                  const rt_recipe *recipe)
+{
+    size_t teachers = recipe ? rt_recipe_teachers(recipe) : 0;
     rt_graph *student_graph = any_reads(terms, count, "student.features") ? sketch(student) : NULL;
-    rt_graph *teacher_graph = any_reads(terms, count, "teacher.features") ? sketch(teacher) : NULL;
+    rt_graph *teacher_graphs[RT_MAX_TEACHERS] = {NULL};
     for (size_t i = 0; i < count; ++i) {
         rt_loss_recipe *term = &terms[i];
         if (!term->loss)
             continue;
+        part_teacher(term);
+        check_number(loader, term, teachers);
+        size_t number = term->teacher_number > 0 ? (size_t)term->teacher_number : 0;
+        const rt_network_recipe *teacher = number < teachers ? rt_recipe_teacher(recipe, number) : NULL;
+        if (teacher && !teacher_graphs[number] && rt_loss_port(term->loss, "teacher.features"))
+            teacher_graphs[number] = sketch(teacher);
         read_tap(loader, term, "student", "student.features", &term->student, term->student_mark, student,
                  student_graph);
-        read_tap(loader, term, "teacher", "teacher.features", &term->teacher, term->teacher_mark, teacher,
-                 teacher_graph);
+        read_tap(loader, term, "teacher", "teacher.features", &term->teacher_layer, term->teacher_mark, teacher,
+                 teacher ? teacher_graphs[number] : NULL);
+        term->teacher = whole_teacher(loader, term);
     }
     rt_graph_free(student_graph);
-    rt_graph_free(teacher_graph);
+    for (size_t i = 0; i < RT_MAX_TEACHERS; ++i)
+        rt_graph_free(teacher_graphs[i]);
 }

@@ -3,99 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "losses/losses.h"
-#include "recipe/choice.h"
 #include "recipe/read.h"
-#include "retort/suggest.h"
-
-static void report(rt_loading *loader, rt_mark mark, const char *message)
-{
-    rt_diagnostics_add(loader->binder.diagnostics, mark, "%s", message);
-}
-
-static void read_network(rt_loading *loader, const rt_yaml *map, const char *where, const rt_param *common,
-                         const char *const *sections, rt_network_recipe *network)
-{
-    const rt_yaml *name = rt_read_section(map, "model");
-    const rt_param *params = NULL;
-    network->present = true;
-    network->mark = map->mark;
-    if (name && name->kind == RT_YAML_SCALAR && !rt_yaml_is_empty(name)) {
-        ptrdiff_t index = rt_choice_find(&loader->binder, &rt_choice_models, name->text, name->mark);
-        network->family = index >= 0 ? rt_model_find(rt_choice_models.name_at(NULL, (size_t)index)) : NULL;
-    }
-    if (network->family) {
-        params = network->family->params;
-        network->settings = rt_owner_take(loader->tree.owner, 1, network->family->settings_size);
-        if (!network->settings)
-            return;
-    }
-    rt_bind(&loader->binder, map,
-            &(rt_scope){where, {{common, network}, {params, network->settings}}, sections, !network->family});
-    network->model_mark = rt_read_mark(map, "model");
-    network->weights_mark = rt_read_mark(map, "weights");
-    rt_read_path(loader, network->weights, network->weights_mark, "weights");
-}
-
-/* A file's name ends in .memo, so that a slip of "auto" does not become one. */
-static void check_memo(rt_loading *loader, const rt_yaml *node)
-{
-    static const char *const words[] = {"auto", "off"};
-    const char ending[] = ".memo";
-    const char *word = node && node->kind == RT_YAML_SCALAR ? node->text : NULL;
-    size_t length = word ? strlen(word) : 0;
-    if (!word || rt_yaml_is_empty(node) || strcmp(word, words[0]) == 0 || strcmp(word, words[1]) == 0 ||
-        (length > strlen(ending) && strcmp(word + length - strlen(ending), ending) == 0))
-        return;
-    const char *nearest = rt_suggest(word, words, sizeof words / sizeof *words);
-    rt_diagnostics_add(loader->binder.diagnostics, node->mark,
-                       "'memo' is %s; it must be auto, off or a file whose name ends in .memo%s%s%s",
-                       rt_yaml_show(node).text, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                       nearest ? "'?" : "");
-}
-
-static void read_teacher(rt_loading *loader, const rt_yaml *map, rt_network_recipe *teacher)
-{
-    static const char *const sections[] = {"train", "loss", NULL};
-    read_network(loader, map, "teacher", rt_recipe_params_teacher, sections, teacher);
-    check_memo(loader, rt_read_section(map, "memo"));
-    const rt_yaml *train = rt_read_map(loader, map, "train");
-    const rt_yaml *terms = rt_read_section(map, "loss");
-    teacher->train_present = train != NULL;
-    if (rt_read_section(map, "train") && rt_read_section(map, "weights"))
-        report(loader, rt_read_mark(map, "train"), "the teacher has 'weights' and 'train'; it takes one of them");
-    else if (!rt_read_section(map, "train") && !rt_read_section(map, "weights") && !loader->lenient)
-        report(loader, map->mark, "the teacher has neither 'weights' nor 'train'; it takes one of them");
-    if (train)
-        rt_read_train(loader, train, "teacher.train", &teacher->train);
-    if (terms && !rt_read_section(map, "train"))
-        report(loader, rt_yaml_find(map, "loss")->key_mark, "'loss' in teacher is of use beside 'train' alone");
-
-    const rt_yaml usual = {.kind = RT_YAML_SCALAR, .text = "cross_entropy"};
-    rt_yaml_entry only = {.value = (rt_yaml *)&usual};
-    const rt_yaml usual_terms = {.kind = RT_YAML_LIST, .entries = &only, .count = 1};
-    if ((terms || train) && !loader->passes_losses_over)
-        rt_read_terms(loader, terms ? terms : &usual_terms, "the teacher is trained without a teacher", &teacher->loss,
-                      &teacher->loss_count);
-    rt_read_taps(loader, teacher->loss, teacher->loss_count, teacher, NULL);
-}
-
-/* A memo holds logits alone. */
-static void note_features(rt_loading *loader, const rt_yaml *memo)
-{
-    rt_recipe *recipe = loader->recipe;
-    for (size_t i = 0; i < recipe->loss_count && !recipe->teacher.features_for; ++i) {
-        const rt_loss *loss = recipe->loss[i].loss;
-        if (loss && rt_loss_port(loss, "teacher.features"))
-            recipe->teacher.features_for = loss->name;
-    }
-    const char *word = recipe->teacher.memo;
-    if (recipe->teacher.features_for && memo && word && strcmp(word, "auto") != 0 && strcmp(word, "off") != 0)
-        rt_diagnostics_add(loader->binder.diagnostics, memo->mark,
-                           "'memo' in teacher is '%s', but loss '%s' reads the teacher's features, which a memo does "
-                           "not hold; it must be auto or off",
-                           word, recipe->teacher.features_for);
-}
 
 static void read_recipe(rt_loading *loader, const rt_yaml *root)
 {
@@ -115,22 +23,19 @@ static void read_recipe(rt_loading *loader, const rt_yaml *root)
     if (!loader->passes_losses_over)
         rt_read_plugins(loader, rt_read_section(root, "plugins"));
     rt_read_data(loader, rt_read_map(loader, root, "data"), &recipe->data);
-    const rt_yaml *teacher = rt_read_map(loader, root, "teacher");
-    if (teacher)
-        read_teacher(loader, teacher, &recipe->teacher);
+    rt_read_teachers(loader, rt_read_section(root, "teacher"));
     rt_read_train(loader, rt_read_map(loader, root, "train"), "train", &recipe->train);
 
     loader->binder.lenient = false;
     const rt_yaml *student = rt_read_map(loader, root, "student");
     if (student)
-        read_network(loader, student, "student", rt_recipe_params_student, NULL, &recipe->student);
+        rt_read_student(loader, student, &recipe->student);
     const rt_yaml *terms = rt_read_section(root, "loss");
     if (terms && !loader->passes_losses_over)
         rt_read_terms(loader, terms, rt_read_section(root, "teacher") ? NULL : "the recipe has no teacher",
                       &recipe->loss, &recipe->loss_count);
-    rt_read_taps(loader, recipe->loss, recipe->loss_count, &recipe->student,
-                 recipe->teacher.present ? &recipe->teacher : NULL);
-    note_features(loader, teacher ? rt_read_section(teacher, "memo") : NULL);
+    rt_read_taps(loader, recipe->loss, recipe->loss_count, &recipe->student, recipe);
+    rt_read_memos(loader);
 }
 
 rt_status rt_recipe_parse(const char *source, const char *text, size_t size, const char *const *overrides,
@@ -207,4 +112,14 @@ void rt_recipe_free(rt_recipe *recipe)
 {
     if (recipe)
         rt_owner_free(recipe->owner);
+}
+
+size_t rt_recipe_teachers(const rt_recipe *recipe)
+{
+    return recipe->teacher.present ? 1 + recipe->other_count : 0;
+}
+
+const rt_network_recipe *rt_recipe_teacher(const rt_recipe *recipe, size_t i)
+{
+    return i == 0 ? &recipe->teacher : &recipe->others[i - 1];
 }

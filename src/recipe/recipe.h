@@ -75,11 +75,14 @@ enum { RT_WEIGHT_CONSTANT, RT_WEIGHT_LINEAR, RT_WEIGHT_COSINE };
 
 typedef struct rt_loss_recipe {
     const rt_loss *loss;
-    double weight, final_weight;   /* the latter counts with a schedule other than constant */
-    int schedule;                  /* RT_WEIGHT_... */
-    int64_t warmup, start, stop;   /* epochs; train/term_weight.h says how they are meant */
-    const char *student, *teacher; /* the layers whose features it reads; NULL where it reads none there */
-    void *settings;                /* the loss's state struct with its parameters written in, state_size bytes */
+    double weight, final_weight; /* the latter counts with a schedule other than constant */
+    int schedule;                /* RT_WEIGHT_... */
+    int64_t warmup, start, stop; /* epochs; train/term_weight.h says how they are meant */
+    const char *student;         /* the layer whose features it reads; NULL where it reads none */
+    const char *teacher;         /* as it is written: "layer2", the teacher's; "1", a teacher's number; or "1.layer2" */
+    const char *teacher_layer;   /* NULL where it reads none */
+    int teacher_number; /* of several, from 0; -1 for what they agree on, which of features is the first one's */
+    void *settings;     /* the loss's state struct with its parameters written in, state_size bytes */
     rt_mark mark, student_mark, teacher_mark;
 } rt_loss_recipe;
 
@@ -114,6 +117,9 @@ typedef struct rt_train_recipe {
     int64_t monitor_steps;        /* ... in every so many steps */
 } rt_train_recipe;
 
+/* What several teachers agree on. */
+enum { RT_AGREE_PROBABILITIES, RT_AGREE_LOGITS };
+
 /* How a teacher's logits are kept. */
 typedef enum rt_memo_precision {
     RT_MEMO_FP32, /* every bit */
@@ -130,7 +136,9 @@ typedef struct rt_network_recipe {
     void *settings;      /* the family's options */
     const char *weights; /* file, or NULL */
     rt_mark weights_mark;
-    int precision;            /* an rt_precision: of a teacher that is asked, frozen */
+    int precision; /* an rt_precision: of a teacher that is asked, frozen */
+    double weight; /* a teacher's, among several */
+    rt_mark memo_mark;
     const char *memo;         /* a teacher's: "auto", "off" or a file whose name ends in .memo */
     int memo_precision;       /* an rt_memo_precision */
     const char *features_for; /* the first loss that reads a teacher's features, which no memo holds; NULL for none */
@@ -148,7 +156,10 @@ typedef struct rt_recipe {
     rt_plugin_recipe *plugins; /* those that the catalogue had in the end, whoever named them */
     size_t plugin_count;
     rt_data_recipe data;
-    rt_network_recipe teacher; /* not present when the student learns alone */
+    rt_network_recipe teacher; /* the first; not present when the student learns alone */
+    rt_network_recipe *others; /* teachers beside the first; rt_recipe_teacher() counts through all */
+    size_t other_count;
+    int agreement; /* RT_AGREE_...: what teacher.logits is of several teachers */
     rt_network_recipe student;
     rt_loss_recipe *loss;
     size_t loss_count;
@@ -159,6 +170,12 @@ typedef struct rt_recipe {
     int convolution; /* RT_CONVOLUTION_... */
     void *owner;     /* all memory behind the pointers above */
 } rt_recipe;
+
+enum { RT_MAX_TEACHERS = 8 };
+
+/* How many teachers there are, and number i of them, from 0. */
+size_t rt_recipe_teachers(const rt_recipe *recipe);
+const rt_network_recipe *rt_recipe_teacher(const rt_recipe *recipe, size_t i);
 
 /* The sections of a recipe, for parsing, resolving and `retort help recipe` alike. */
 typedef struct rt_recipe_section {

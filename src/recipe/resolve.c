@@ -188,16 +188,27 @@ static void put_terms(struct writer *writer, int indent, const rt_loss_recipe *t
     }
 }
 
-static void put_network(struct writer *writer, const char *role, const rt_param *params,
-                        const rt_network_recipe *network)
+static void put_network(struct writer *writer, int indent, const rt_param *params, const rt_network_recipe *network)
 {
-    put_heading(writer, 0, role, true);
-    put_params(writer, 2, params, network);
-    put_params(writer, 2, network->family->params, network->settings);
+    put_params(writer, indent, params, network);
+    put_params(writer, indent, network->family->params, network->settings);
     if (!network->train_present)
         return;
-    put_train(writer, 2, &network->train);
-    put_terms(writer, 2, network->loss, network->loss_count);
+    put_train(writer, indent, &network->train);
+    put_terms(writer, indent, network->loss, network->loss_count);
+}
+
+/* One, or a list of several. */
+static void put_teachers(struct writer *writer, const rt_recipe *recipe)
+{
+    size_t count = rt_recipe_teachers(recipe);
+    if (count > 0)
+        put_heading(writer, 0, "teacher", true);
+    for (size_t i = 0; i < count; ++i) {
+        if (count > 1)
+            put_words(writer, "  -\n");
+        put_network(writer, count > 1 ? 4 : 2, rt_recipe_params_teacher, rt_recipe_teacher(recipe, i));
+    }
 }
 
 static void put_plugins(struct writer *writer, const rt_recipe *recipe)
@@ -225,9 +236,9 @@ char *rt_recipe_resolve(const rt_recipe *recipe)
     put_params(&writer, 4, rt_recipe_params_augment, &recipe->data.augment);
     put_heading(&writer, 4, "crop", true);
     put_params(&writer, 6, rt_recipe_params_crop, &recipe->data.augment);
-    if (recipe->teacher.present)
-        put_network(&writer, "teacher", rt_recipe_params_teacher, &recipe->teacher);
-    put_network(&writer, "student", rt_recipe_params_student, &recipe->student);
+    put_teachers(&writer, recipe);
+    put_heading(&writer, 0, "student", true);
+    put_network(&writer, 2, rt_recipe_params_student, &recipe->student);
     put_terms(&writer, 0, recipe->loss, recipe->loss_count);
     put_train(&writer, 0, &recipe->train);
     put_params(&writer, 0, top + 1, recipe);

@@ -6,6 +6,9 @@
 
 static const char *const convolutions[] = {"auto", "direct", NULL};
 
+static const char *const agreements[] = {
+    [RT_AGREE_PROBABILITIES] = "probabilities", [RT_AGREE_LOGITS] = "logits", NULL};
+
 const rt_param rt_recipe_params_top[] = {
     {"retort", "version of the recipe format", RT_PARAM_INT, offsetof(rt_recipe, version), 1.0, 1.0, 1.0, NULL, NULL,
      true},
@@ -16,6 +19,9 @@ const rt_param rt_recipe_params_top[] = {
     RT_ENUM(rt_recipe, convolution, RT_CONVOLUTION_AUTO, convolutions,
             "how 3x3 convolutions are computed: Winograd's algorithm where it is faster, or always directly, which is "
             "slower and rounds less"),
+    RT_ENUM(rt_recipe, agreement, RT_AGREE_PROBABILITIES, agreements,
+            "what losses get for teacher.logits where teacher is a list: the logarithm of the mean of the teachers' "
+            "probabilities, or the mean of their logits, by their weights"),
     RT_PARAM_END,
 };
 
@@ -58,6 +64,7 @@ static const char *const memo_precisions[] = {[RT_MEMO_FP32] = "fp32", [RT_MEMO_
 
 const rt_param rt_recipe_params_teacher[] = {
     NETWORK_PARAMS,
+    RT_FLOAT(rt_network_recipe, weight, 1.0, 0.0, 1e6, "its share among several teachers, in proportion to theirs"),
     RT_ENUM(
         rt_network_recipe, precision, RT_PRECISION_FP32, rt_precision_names,
         "what its convolutions multiply when it is asked: fp32, bf16, int8, calibrated on training images, or auto, "
@@ -84,7 +91,8 @@ const rt_param rt_recipe_params_term[] = {
     RT_STRING(rt_loss_recipe, student, NULL,
               "where the loss reads features: the student's layer; by default the last map, or, for vectors, what the "
               "classifier reads"),
-    RT_STRING(rt_loss_recipe, teacher, NULL, "likewise the teacher's layer"),
+    RT_STRING(rt_loss_recipe, teacher, NULL,
+              "likewise the teacher's layer; of several teachers the number of one, from 0, or both: 1.layer2"),
     RT_PARAM_END,
 };
 
@@ -113,7 +121,7 @@ const rt_recipe_section rt_recipe_sections[] = {
      "the reader's own settings (`retort help dataset/NAME`), and augment"},
     {"data.augment", "random changes to each training image; none by default", rt_recipe_params_augment, "crop"},
     {"data.augment.crop", "random crop; none by default", rt_recipe_params_crop, NULL},
-    {"teacher", "the network that is learned from; optional", rt_recipe_params_teacher,
+    {"teacher", "the network that is learned from, or a list of up to 8; optional", rt_recipe_params_teacher,
      "the model's own settings (`retort help model/NAME`); train and loss like the recipe's own, to train the teacher "
      "first. Exactly one of weights and train is given; loss is cross_entropy by default"},
     {"student", "the network that learns; required", rt_recipe_params_student,

@@ -46,11 +46,13 @@ static rt_status find_teacher(rt_extension *extension, const rt_loss_recipe *rec
     const rt_port *port = rt_loss_port(recipe->loss, "teacher.features");
     if (!port || !extension->teacher)
         return RT_OK;
-    const rt_graph *network = rt_inference_graph(rt_teacher_inference(extension->teacher));
-    term->teacher = layer_of(recipe->teacher, network, port);
+    term->member = recipe->teacher_number > 0 ? (size_t)recipe->teacher_number : 0;
+    rt_teacher *teacher = rt_teacher_member(extension->teacher, term->member);
+    const rt_graph *network = rt_inference_graph(rt_teacher_inference(teacher));
+    term->teacher = layer_of(recipe->teacher_layer, network, port);
     term->teacher_vectors = takes_vectors(port);
-    RT_TRY(rt_teacher_keep(extension->teacher, term->teacher, batch, err));
-    rt_teacher_features(extension->teacher, term->teacher, &term->teacher_extent);
+    RT_TRY(rt_teacher_keep(teacher, term->teacher, batch, err));
+    rt_teacher_features(teacher, term->teacher, &term->teacher_extent);
     return RT_OK;
 }
 
@@ -93,6 +95,15 @@ static rt_status find_student(rt_extension *extension, size_t number, const rt_l
     return RT_OK;
 }
 
+rt_status rt_term_place(rt_status status, const rt_loss_recipe *recipe, rt_error *err)
+{
+    const rt_mark *mark = &recipe->mark;
+    if (status == RT_OK || !err || mark->line == 0)
+        return status;
+    const rt_error cause = *err;
+    return rt_fail(err, status, "%.160s:%d:%d: %s", mark->source, mark->line, mark->column, cause.message);
+}
+
 rt_status rt_extension_open(rt_extension *extension, const rt_graph *graph, rt_teacher *teacher,
                             const rt_loss_recipe *losses, size_t loss_count, size_t batch, rt_error *err)
 {
@@ -109,6 +120,7 @@ rt_status rt_extension_open(rt_extension *extension, const rt_graph *graph, rt_t
         status = find_teacher(extension, &losses[i], batch, &extension->terms[i], err);
         if (status == RT_OK)
             status = find_student(extension, i, &losses[i], &extension->terms[i], err);
+        status = rt_term_place(status, &losses[i], err);
     }
     if (status != RT_OK)
         rt_extension_close(extension);
@@ -209,7 +221,8 @@ size_t rt_extension_arrays(const rt_extension *extension, size_t term, const rt_
                                            .gradient = plan ? rt_plan_tap_gradient(plan, about->tap) : NULL}};
     if (about->teacher) {
         rt_extent extent;
-        const float *values = rt_teacher_features(extension->teacher, about->teacher, &extent);
+        rt_teacher *teacher = rt_teacher_member(extension->teacher, about->member);
+        const float *values = rt_teacher_features(teacher, about->teacher, &extent);
         arrays[count++] = (rt_loss_array){"teacher.features",
                                           {.shape = shape_of(batch, extent, about->teacher_vectors), .values = values}};
     }

@@ -16,6 +16,7 @@
 /* The features that one term reads. */
 typedef struct rt_term_features {
     const char *student, *teacher; /* layers; NULL where it reads none */
+    size_t member;                 /* of several teachers, whose layer that is */
     rt_extent student_extent;      /* what the layer holds of an image */
     rt_extent teacher_extent;
     rt_extent extent;                      /* what the loss gets of the student's: behind the adapter */
@@ -45,6 +46,9 @@ rt_status rt_extension_open(rt_extension *extension, const rt_graph *graph, rt_t
  * copied, adapters are initialised, own arrays filled, and the terms told where they are. */
 rt_status rt_extension_fill(rt_extension *extension, rt_parameters *network, rt_loss_term *terms, uint64_t seed,
                             rt_error *err);
+/* Puts where the term stands in the recipe in front of an error's words: "my.yaml:7:5: ". */
+rt_status rt_term_place(rt_status status, const rt_loss_recipe *recipe, rt_error *err);
+
 void rt_extension_close(rt_extension *extension); /* accepts a zeroed struct */
 
 /* Appends the features that a term reads to `arrays`, which has room for RT_EXTENSION_ARRAYS more; returns how many it

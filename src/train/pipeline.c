@@ -11,7 +11,14 @@
 #include "train/precisions.h"
 #include "train/pretrained.h"
 
-enum { TEACHER, ALONE, STUDENT };
+enum { TEACHER, ALONE = RT_MAX_TEACHERS, STUDENT };
+
+/* What several teachers are called, and the folders of those that are trained. */
+static const struct {
+    const char *role, *folder;
+} places[RT_MAX_TEACHERS] = {{"teacher", "teacher"},     {"teacher 1", "teacher_1"}, {"teacher 2", "teacher_2"},
+                             {"teacher 3", "teacher_3"}, {"teacher 4", "teacher_4"}, {"teacher 5", "teacher_5"},
+                             {"teacher 6", "teacher_6"}, {"teacher 7", "teacher_7"}};
 
 /* One network to be trained, and where. */
 struct job {
@@ -131,26 +138,58 @@ static rt_status cross_entropy_terms(rt_loss_recipe *term, rt_error *err)
     return rt_fail(err, RT_ERROR_USAGE, "this build has no loss 'cross_entropy'");
 }
 
-static rt_status get_teacher(rt_pipeline *pipeline, const rt_loss_recipe *default_loss, const char *folder,
+static rt_status train_teacher(rt_pipeline *pipeline, size_t number, const rt_loss_recipe *default_loss,
+                               rt_outcome *outcome, rt_error *err)
+{
+    const rt_network_recipe *teacher = rt_recipe_teacher(pipeline->recipe, number);
+    char *folder = rt_path_join(pipeline->folder, places[number].folder);
+    if (!folder)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for file names");
+    const struct job job = {.role = places[number].role,
+                            .label = places[number].role,
+                            .folder = folder,
+                            .network = teacher,
+                            .train = &teacher->train,
+                            .losses = teacher->loss_count ? teacher->loss : default_loss,
+                            .loss_count = teacher->loss_count ? teacher->loss_count : 1};
+    rt_status status = run_job(pipeline, &job, &pipeline->teachers[number], outcome, err);
+    free(folder);
+    return status;
+}
+
+static rt_status get_teacher(rt_pipeline *pipeline, size_t number, const rt_loss_recipe *default_loss,
                              rt_outcome *outcome, rt_error *err)
 {
-    const rt_network_recipe *teacher = &pipeline->recipe->teacher;
+    const rt_network_recipe *teacher = rt_recipe_teacher(pipeline->recipe, number);
     if (teacher->train_present) {
-        const struct job job = {.role = "teacher",
-                                .label = "teacher",
-                                .folder = folder,
-                                .network = teacher,
-                                .train = &teacher->train,
-                                .losses = teacher->loss_count ? teacher->loss : default_loss,
-                                .loss_count = teacher->loss_count ? teacher->loss_count : 1};
-        RT_TRY(run_job(pipeline, &job, &pipeline->teacher, outcome, err));
+        RT_TRY(train_teacher(pipeline, number, default_loss, outcome, err));
     } else {
-        outcome->role = "teacher";
+        outcome->role = places[number].role;
         outcome->model = teacher->model;
-        RT_TRY(measure(pipeline, pipeline->teacher, outcome, err));
+        RT_TRY(measure(pipeline, pipeline->teachers[number], outcome, err));
         RT_TRY(rt_file_size(teacher->weights, &outcome->file_bytes, err));
     }
-    return rt_teacher_open(pipeline->engine, pipeline->teacher, &pipeline->data, teacher, &pipeline->taught_by, err);
+    return rt_teacher_open(pipeline->engine, pipeline->teachers[number], &pipeline->data, teacher,
+                           &pipeline->members[number], err);
+}
+
+/* All teachers, and who the student learns from: NULL for nobody. */
+static rt_status get_teachers(rt_pipeline *pipeline, const rt_loss_recipe *default_loss, rt_outcome *outcomes,
+                              rt_teacher **taught_by, rt_error *err)
+{
+    const rt_recipe *recipe = pipeline->recipe;
+    const size_t count = rt_recipe_teachers(recipe);
+    double weights[RT_MAX_TEACHERS];
+    *taught_by = NULL;
+    for (size_t i = 0; i < count; ++i) {
+        RT_TRY(get_teacher(pipeline, i, default_loss, &outcomes[i], err));
+        weights[i] = rt_recipe_teacher(recipe, i)->weight;
+    }
+    if (count > 1)
+        RT_TRY(rt_teacher_join(pipeline->members, weights, count, recipe->agreement, (size_t)recipe->train.batch,
+                               &pipeline->joint, err));
+    *taught_by = count > 1 ? pipeline->joint : count > 0 ? pipeline->members[0] : NULL;
+    return RT_OK;
 }
 
 static rt_status run_student(rt_pipeline *pipeline, const char *role, const char *label, const char *folder,
@@ -186,14 +225,16 @@ static rt_status try_network(const rt_pipeline *pipeline, const rt_network_recip
     return status;
 }
 
-/* The teacher's weights and its memo, where they are there already. */
-static rt_status open_teacher(rt_pipeline *pipeline, const rt_network_recipe *teacher, rt_error *err)
+/* A teacher's weights and its memo, where they are there already. */
+static rt_status open_teacher(rt_pipeline *pipeline, size_t number, rt_error *err)
 {
+    const rt_network_recipe *teacher = rt_recipe_teacher(pipeline->recipe, number);
     const rt_model_input input = rt_run_data_input(&pipeline->data);
+    rt_network **network = &pipeline->teachers[number];
     if (teacher->train_present)
         return try_network(pipeline, teacher, true, err);
-    RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, &pipeline->teacher, err));
-    return rt_teacher_check_memo(pipeline->engine, pipeline->teacher, &pipeline->data, teacher, true, err);
+    RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, network, err));
+    return rt_teacher_check_memo(pipeline->engine, *network, &pipeline->data, teacher, true, err);
 }
 
 static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
@@ -202,8 +243,8 @@ static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
     RT_TRY(rt_recipe_check_precisions(recipe, err));
     RT_TRY(rt_fingerprint(recipe, pipeline->fingerprint, err));
     RT_TRY(rt_run_data_open(recipe, &pipeline->data, err));
-    if (recipe->teacher.present)
-        RT_TRY(open_teacher(pipeline, &recipe->teacher, err));
+    for (size_t i = 0; i < rt_recipe_teachers(recipe); ++i)
+        RT_TRY(open_teacher(pipeline, i, err));
     return try_network(pipeline, &recipe->student, false, err);
 }
 
@@ -219,40 +260,41 @@ rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_re
 
 void rt_pipeline_close(rt_pipeline *pipeline)
 {
-    rt_teacher_close(pipeline->taught_by);
-    rt_network_free(pipeline->teacher);
+    rt_teacher_close(pipeline->joint);
+    for (size_t i = 0; i < RT_MAX_TEACHERS; ++i) {
+        rt_teacher_close(pipeline->members[i]);
+        rt_network_free(pipeline->teachers[i]);
+    }
     rt_run_data_close(&pipeline->data);
     *pipeline = (rt_pipeline){0};
 }
 
-static rt_status run_stages(rt_pipeline *pipeline, const rt_loss_recipe *default_loss, const char *const folders[2],
+static rt_status run_stages(rt_pipeline *pipeline, const rt_loss_recipe *default_loss, const char *alone,
                             rt_outcome outcomes[RT_OUTCOMES], rt_error *err)
 {
     const rt_recipe *recipe = pipeline->recipe;
-    if (recipe->teacher.present)
-        RT_TRY(get_teacher(pipeline, default_loss, folders[TEACHER], &outcomes[TEACHER], err));
+    rt_teacher *taught_by;
+    RT_TRY(get_teachers(pipeline, default_loss, &outcomes[TEACHER], &taught_by, err));
     if (recipe->baseline)
-        RT_TRY(run_student(pipeline, "student alone", "alone", folders[ALONE], default_loss, 1, NULL, &outcomes[ALONE],
-                           err));
-    return run_student(pipeline, recipe->teacher.present ? "distilled student" : "student", "student", pipeline->folder,
-                       recipe->loss, recipe->loss_count, pipeline->taught_by, &outcomes[STUDENT], err);
+        RT_TRY(run_student(pipeline, "student alone", "alone", alone, default_loss, 1, NULL, &outcomes[ALONE], err));
+    return run_student(pipeline, taught_by ? "distilled student" : "student", "student", pipeline->folder, recipe->loss,
+                       recipe->loss_count, taught_by, &outcomes[STUDENT], err);
 }
 
 rt_status rt_pipeline_run(rt_pipeline *pipeline, const char *folder, bool resume, const volatile sig_atomic_t *stop,
                           rt_outcome outcomes[RT_OUTCOMES], rt_error *err)
 {
     rt_loss_recipe default_loss = {0};
-    char *teacher = rt_path_join(folder, "teacher"), *alone = rt_path_join(folder, "alone");
+    char *alone = rt_path_join(folder, "alone");
     pipeline->folder = folder;
     pipeline->resume = resume;
     pipeline->stop = stop;
     memset(outcomes, 0, RT_OUTCOMES * sizeof *outcomes);
-    rt_status status = teacher && alone ? cross_entropy_terms(&default_loss, err)
-                                        : rt_fail(err, RT_ERROR_MEMORY, "no memory for file names");
+    rt_status status =
+        alone ? cross_entropy_terms(&default_loss, err) : rt_fail(err, RT_ERROR_MEMORY, "no memory for file names");
     if (status == RT_OK)
-        status = run_stages(pipeline, &default_loss, (const char *const[]){teacher, alone}, outcomes, err);
+        status = run_stages(pipeline, &default_loss, alone, outcomes, err);
     free(default_loss.settings);
-    free(teacher);
     free(alone);
     return status;
 }

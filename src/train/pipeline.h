@@ -22,7 +22,7 @@ typedef struct rt_outcome {
     rt_training_result training;
 } rt_outcome;
 
-enum { RT_OUTCOMES = 3 }; /* teacher, student alone, student */
+enum { RT_OUTCOMES = RT_MAX_TEACHERS + 2 }; /* teachers, student alone, student */
 
 /* What the stages of a recipe share. Engine and recipe are borrowed. */
 typedef struct rt_pipeline {
@@ -30,9 +30,10 @@ typedef struct rt_pipeline {
     const rt_recipe *recipe;
     rt_run_data data;
     char fingerprint[RT_FINGERPRINT_CAPACITY];
-    rt_network *teacher;   /* loaded where the recipe names its weights; NULL until it is trained elsewhere */
-    rt_teacher *taught_by; /* the same at work; NULL until then */
-    const char *folder;    /* these three are those of rt_pipeline_run() */
+    rt_network *teachers[RT_MAX_TEACHERS]; /* loaded where the recipe names weights; NULL until trained elsewhere */
+    rt_teacher *members[RT_MAX_TEACHERS];  /* the same at work; NULL until then */
+    rt_teacher *joint;                     /* several as one; NULL for fewer */
+    const char *folder;                    /* these three are those of rt_pipeline_run() */
     bool resume;
     const volatile sig_atomic_t *stop;
 } rt_pipeline;
@@ -42,9 +43,10 @@ typedef struct rt_pipeline {
 rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *recipe, rt_error *err);
 void rt_pipeline_close(rt_pipeline *pipeline); /* accepts a zeroed struct */
 
-/* Trains what is to be trained: the teacher in FOLDER/teacher, the student alone in FOLDER/alone, the student in FOLDER
- * itself, which exists and holds recipe.yaml. Each folder gets a result.json when it is finished, and with `resume` the
- * finished ones are passed over. Once `stop` is not 0 the step under way is the last: RT_ERROR_INTERRUPTED. */
+/* Trains what is to be trained: the teacher in FOLDER/teacher, more of them in FOLDER/teacher_1 and so on, the student
+ * alone in FOLDER/alone, the student in FOLDER itself, which exists and holds recipe.yaml. Each folder gets a
+ * result.json when it is finished, and with `resume` the finished ones are passed over. Once `stop` is not 0 the step
+ * under way is the last: RT_ERROR_INTERRUPTED. */
 rt_status rt_pipeline_run(rt_pipeline *pipeline, const char *folder, bool resume, const volatile sig_atomic_t *stop,
                           rt_outcome outcomes[RT_OUTCOMES], rt_error *err);
 

@@ -42,27 +42,43 @@ static rt_status make_up_data(const rt_recipe *recipe, rt_run_data *data, rt_err
     return status;
 }
 
-static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic,
-                              rt_error *err)
+static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_network_recipe *teacher, size_t number,
+                              bool synthetic, rt_error *err)
 {
-    const rt_network_recipe *teacher = &recipe->teacher;
     const rt_model_input input = rt_run_data_input(&r->data);
+    rt_network **network = &r->networks[number];
     if (!synthetic && teacher->weights) {
-        RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, &r->teacher, err));
+        RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, network, err));
     } else {
-        RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, &r->teacher, err));
-        RT_TRY(rt_parameters_initialize(r->teacher->parameters, 1, err));
+        RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, network, err));
+        RT_TRY(rt_parameters_initialize((*network)->parameters, 1 + number, err));
     }
     rt_network_recipe without_memo = *teacher;
     without_memo.memo = "off";
-    return rt_teacher_open(engine, r->teacher, &r->data, &without_memo, &r->taught_by, err);
+    return rt_teacher_open(engine, *network, &r->data, &without_memo, &r->members[number], err);
+}
+
+static rt_status open_teachers(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic,
+                               rt_error *err)
+{
+    const size_t count = rt_recipe_teachers(recipe);
+    double weights[RT_MAX_TEACHERS];
+    for (size_t i = 0; i < count; ++i) {
+        RT_TRY(open_teacher(r, engine, rt_recipe_teacher(recipe, i), i, synthetic, err));
+        weights[i] = rt_recipe_teacher(recipe, i)->weight;
+    }
+    if (count > 1)
+        RT_TRY(rt_teacher_join(r->members, weights, count, recipe->agreement, (size_t)recipe->train.batch, &r->joint,
+                               err));
+    r->teacher = r->networks[0];
+    r->taught_by = r->joint ? r->joint : r->members[0];
+    return RT_OK;
 }
 
 static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic, rt_error *err)
 {
     RT_TRY(synthetic ? make_up_data(recipe, &r->data, err) : rt_run_data_open(recipe, &r->data, err));
-    if (recipe->teacher.present)
-        RT_TRY(open_teacher(r, engine, recipe, synthetic, err));
+    RT_TRY(open_teachers(r, engine, recipe, synthetic, err));
     const rt_model_input input = rt_run_data_input(&r->data);
     RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));
     RT_TRY(rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed, err));
@@ -104,8 +120,11 @@ void rt_rehearsal_close(rt_rehearsal *rehearsal)
 {
     rt_loader_close(rehearsal->loader);
     rt_step_close(&rehearsal->step);
-    rt_teacher_close(rehearsal->taught_by);
-    rt_network_free(rehearsal->teacher);
+    rt_teacher_close(rehearsal->joint);
+    for (size_t i = 0; i < RT_MAX_TEACHERS; ++i) {
+        rt_teacher_close(rehearsal->members[i]);
+        rt_network_free(rehearsal->networks[i]);
+    }
     rt_network_free(rehearsal->student);
     rt_run_data_close(&rehearsal->data);
     *rehearsal = (rt_rehearsal){0};
@@ -168,7 +187,7 @@ rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count)
 double rt_rehearsal_flops(const rt_rehearsal *rehearsal)
 {
     double flops = rt_plan_flops(rehearsal->step.plan);
-    if (rehearsal->teacher)
-        flops += 2.0 * (double)rt_graph_macs(rehearsal->teacher->graph) * (double)rehearsal->step.batch;
+    for (size_t i = 0; i < RT_MAX_TEACHERS && rehearsal->networks[i]; ++i)
+        flops += 2.0 * (double)rt_graph_macs(rehearsal->networks[i]->graph) * (double)rehearsal->step.batch;
     return flops;
 }

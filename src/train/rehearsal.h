@@ -15,9 +15,12 @@ typedef struct rt_rehearsal_times {
 
 typedef struct rt_rehearsal {
     rt_run_data data;
-    rt_network *teacher, *student;
+    rt_network *teacher, *student;   /* of several teachers the first */
     rt_teacher *taught_by;           /* without a memo: what is measured is the teacher */
-    rt_inference *teacher_inference; /* taught_by's */
+    rt_inference *teacher_inference; /* of the first teacher */
+    rt_network *networks[RT_MAX_TEACHERS];
+    rt_teacher *members[RT_MAX_TEACHERS];
+    rt_teacher *joint; /* several as one; NULL for fewer */
     rt_step step;
     rt_loader *loader;
     uint32_t epoch;

@@ -6,7 +6,7 @@
 #include "base/cpu.h"
 #include "train/term_weight.h"
 
-enum { SHARED_ARRAYS = 4, MOST_ARRAYS = SHARED_ARRAYS + RT_EXTENSION_ARRAYS };
+enum { SHARED_ARRAYS = 3, TEACHER_ARRAYS = 2, MOST_ARRAYS = SHARED_ARRAYS + TEACHER_ARRAYS + RT_EXTENSION_ARRAYS };
 
 /* The arrays that all losses can name, of `batch` images: the plan's, or, without one, such as have their shapes alone.
  * Returns how many. */
@@ -21,10 +21,26 @@ static size_t list_shared(const rt_step *step, rt_plan *plan, size_t batch, rt_l
           .gradient = plan ? rt_plan_output_gradient(plan) : NULL}},
         {"labels", {.shape = indices, .indices = step->labels}},
         {"indices", {.shape = indices, .indices = step->indices}},
-        {"teacher.logits", {.shape = logits, .values = step->teacher_logits}},
     };
     memcpy(arrays, shared, sizeof shared);
-    return step->teacher ? SHARED_ARRAYS : SHARED_ARRAYS - 1;
+    return SHARED_ARRAYS;
+}
+
+/* What a term gets of the teachers: what they agree on, or the one that it names; and all of them. Returns how many
+ * arrays there are with these. */
+static size_t add_teachers(const rt_step *step, size_t term, size_t batch, rt_loss_array *arrays, size_t count)
+{
+    if (!step->teacher)
+        return count;
+    const size_t members = rt_teacher_members(step->teacher);
+    const float *all = rt_teacher_all(step->teacher), *one = step->teacher_logits;
+    const int number = step->recipes[term].teacher_number;
+    if (all && number >= 0)
+        one = all + (size_t)number * batch * step->classes;
+    arrays[count++] = (rt_loss_array){"teacher.logits", {.shape = {2, {batch, step->classes}}, .values = one}};
+    arrays[count++] = (rt_loss_array){
+        "teachers.logits", {.shape = {3, {members, batch, step->classes}}, .values = all ? all : step->teacher_logits}};
+    return count;
 }
 
 /* Opens the terms on shapes alone: what they declare is part of what a plan is made for. */
@@ -37,9 +53,11 @@ static rt_status open_terms(rt_step *step, rt_error *err)
         const rt_loss_recipe *recipe = &step->recipes[i];
         const rt_loss_training training = {
             .samples = step->file_samples, .seed = step->seed, .term = (uint32_t)i, .own = placed_later};
-        size_t count = rt_extension_arrays(&step->extension, i, NULL, step->batch, arrays, shared);
-        RT_TRY(rt_loss_term_open(&step->terms[i], recipe->loss, recipe->settings, recipe->weight, &training, arrays,
-                                 count, err));
+        size_t count = add_teachers(step, i, step->batch, arrays, shared);
+        count = rt_extension_arrays(&step->extension, i, NULL, step->batch, arrays, count);
+        rt_status status = rt_loss_term_open(&step->terms[i], recipe->loss, recipe->settings, recipe->weight, &training,
+                                             arrays, count, err);
+        RT_TRY(rt_term_place(status, recipe, err));
     }
     return RT_OK;
 }
@@ -51,7 +69,8 @@ static rt_status bind_terms(rt_step *step, rt_plan *plan, rt_error *err)
         return RT_OK;
     size_t batch = rt_plan_batch(plan), shared = list_shared(step, plan, batch, arrays);
     for (size_t i = 0; i < step->term_count; ++i) {
-        size_t count = rt_extension_arrays(&step->extension, i, plan, batch, arrays, shared);
+        size_t count = add_teachers(step, i, batch, arrays, shared);
+        count = rt_extension_arrays(&step->extension, i, plan, batch, arrays, count);
         RT_TRY(rt_loss_term_bind(&step->terms[i], arrays, count, err));
     }
     step->bound = plan;

@@ -6,24 +6,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "train/features.h"
-#include "train/memo.h"
 #include "train/teacher_plan.h"
-
-struct rt_teacher {
-    rt_engine *engine;
-    const rt_network *network;
-    const rt_run_data *data;
-    rt_precision computes; /* the network */
-    rt_inference *inference;
-    rt_features features;
-    size_t classes;
-    rt_memo *memo; /* or NULL */
-    rt_memo_precision precision;
-    uint32_t *missing; /* [micro-batch]: places in the batch of images that are to be computed */
-    rt_teacher_counts counts;
-    char words[RT_TEACHER_WORDS];
-};
+#include "train/teacher_state.h"
 
 /* "/a/b/x.memo" -> makes /a/b. */
 static rt_status make_folder_of(const char *path, rt_error *err)
@@ -126,6 +110,7 @@ void rt_teacher_close(rt_teacher *teacher)
     rt_inference_free(teacher->inference);
     rt_features_free(&teacher->features);
     free(teacher->missing);
+    free(teacher->all);
     free(teacher);
 }
 
@@ -171,6 +156,8 @@ static rt_status compute(rt_teacher *teacher, const rt_batch *batch, size_t coun
 
 rt_status rt_teacher_logits(rt_teacher *teacher, const rt_batch *batch, float *logits, rt_error *err)
 {
+    if (teacher->member_count > 0)
+        return rt_joint_logits(teacher, batch, logits, err);
     size_t full = rt_inference_images(teacher->inference), missing = 0;
     for (size_t i = 0; i < batch->count; ++i) {
         rt_memo_found found = teacher->memo ? rt_memo_read(teacher->memo, (uint64_t)batch->samples[i],
@@ -191,14 +178,20 @@ rt_status rt_teacher_logits(rt_teacher *teacher, const rt_batch *batch, float *l
 
 rt_teacher_counts rt_teacher_count(const rt_teacher *teacher)
 {
-    return teacher->counts;
+    rt_teacher_counts sum = teacher->counts;
+    for (size_t m = 0; m < teacher->member_count; ++m) {
+        const rt_teacher_counts *counts = &teacher->members[m]->counts;
+        sum = (rt_teacher_counts){sum.hits + counts->hits, sum.misses + counts->misses, sum.damaged + counts->damaged,
+                                  sum.kept + counts->kept};
+    }
+    return sum;
 }
 
 rt_teacher_counts rt_teacher_count_since(const rt_teacher *teacher, const rt_teacher_counts *before)
 {
-    const rt_teacher_counts *now = &teacher->counts;
-    return (rt_teacher_counts){now->hits - before->hits, now->misses - before->misses, now->damaged - before->damaged,
-                               now->kept - before->kept};
+    const rt_teacher_counts now = rt_teacher_count(teacher);
+    return (rt_teacher_counts){now.hits - before->hits, now.misses - before->misses, now.damaged - before->damaged,
+                               now.kept - before->kept};
 }
 
 /* Why the memo takes nothing more; NULL where it does. */
@@ -212,6 +205,8 @@ static const char *trouble(const rt_memo *memo)
 void rt_teacher_count_words(const rt_teacher *teacher, const rt_teacher_counts *counts, char words[RT_TEACHER_WORDS])
 {
     const char *reason = trouble(teacher->memo);
+    for (size_t m = 0; m < teacher->member_count && !reason; ++m)
+        reason = trouble(teacher->members[m]->memo);
     char damaged[64] = "";
     if (counts->damaged > 0)
         snprintf(damaged, sizeof damaged, ", %" PRIu64 " of them for entries that were damaged", counts->damaged);
@@ -227,18 +222,20 @@ const char *rt_teacher_memo_words(const rt_teacher *teacher)
 
 const char *rt_teacher_memo_path(const rt_teacher *teacher)
 {
-    return teacher->memo ? rt_memo_file_of(teacher->memo)->path : NULL;
+    const rt_memo *memo = rt_teacher_first(teacher)->memo;
+    return memo ? rt_memo_file_of(memo)->path : NULL;
 }
 
 rt_status rt_teacher_compare(const rt_teacher *teacher, const rt_run_data *data, double *percent, size_t *images,
                              rt_error *err)
 {
-    return rt_teacher_agreement(teacher->engine, teacher->network, teacher->inference, data, percent, images, err);
+    const rt_teacher *first = rt_teacher_first(teacher);
+    return rt_teacher_agreement(first->engine, first->network, first->inference, data, percent, images, err);
 }
 
 rt_inference *rt_teacher_inference(const rt_teacher *teacher)
 {
-    return teacher->inference;
+    return rt_teacher_first(teacher)->inference;
 }
 
 rt_status rt_teacher_choose_memo(const rt_teacher *teacher, const rt_network *network, const rt_run_data *data,

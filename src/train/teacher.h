@@ -45,6 +45,21 @@ const float *rt_teacher_features(const rt_teacher *teacher, const char *layer, r
 /* logits [batch->count, classes] = what the teacher says of a batch of training images. Allocates nothing. */
 rt_status rt_teacher_logits(rt_teacher *teacher, const rt_batch *batch, float *logits, rt_error *err);
 
+/* Several teachers as one: rt_teacher_logits() asks all of them and gives what they agree on, by their weights, for
+ * batches of up to `batch` images. The logarithm of their mean probabilities, or their mean logits, as `agreement`
+ * says. Features are the members' own; what is said of a plan or of a precision is of the first. The members are
+ * borrowed. */
+rt_status rt_teacher_join(rt_teacher *const *members, const double *weights, size_t count, int agreement, size_t batch,
+                          rt_teacher **teacher, rt_error *err);
+
+/* How many there are in it, and number m of them; one teacher is its own number 0. */
+size_t rt_teacher_members(const rt_teacher *teacher);
+rt_teacher *rt_teacher_member(rt_teacher *teacher, size_t m);
+
+/* The logits of all members [members, images of the latest batch, classes]; NULL of one teacher, whose logits are all
+ * there are. */
+const float *rt_teacher_all(const rt_teacher *teacher);
+
 rt_teacher_counts rt_teacher_count(const rt_teacher *teacher);
 rt_teacher_counts rt_teacher_count_since(const rt_teacher *teacher, const rt_teacher_counts *before);
 

@@ -64,6 +64,15 @@ expect_stdout_matches "^  loss.0.fitnet +layer2 +4 x 4 x 20 +layer2 +4 x 4 x 64 
 expect_exit 0 "$retort" check pair.yaml teacher.model=convnet teacher.hidden=10 student.model=convnet "loss=[fitnet]"
 expect_stdout_matches "^  loss.0.fitnet +layer2 +4 x 4 x 20 +layer2 +4 x 4 x 20 +none +0 +0\$"
 
+# Several teachers: the layers and the memo of each.
+expect_exit 0 "$retort" check pair.yaml "teacher=[{model: resnet8, train: {epochs: 1}}, {model: mlp, train: {epochs: 1}, memo: off}]" \
+    student.model=convnet "loss=[kl, kl: {teacher: 1}, generalized_cauchy_schwarz, fitnet: {teacher: 1}]"
+expect_stdout_contains "teacher: resnet8"
+expect_stdout_contains "teacher: mlp"
+expect_stdout_matches "^  loss.3.fitnet +layer2 .* 1[.]penultimate +1 x 1 x 32 "
+expect_stdout_matches "^teacher 0, memo: a file below the cache folder"
+expect_stdout_matches "^teacher 1, memo: none: the recipe says off\$"
+
 # All mistakes at once, each with its place.
 cat >wrong.yaml <<'END'
 retort: 1

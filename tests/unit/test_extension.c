@@ -319,6 +319,39 @@ static void resumed_runs_remember(void **state)
     }
 }
 
+static rt_status refuse(void *state, rt_loss_plan *plan, rt_error *err)
+{
+    (void)state, (void)plan;
+    return rt_fail(err, RT_ERROR_SHAPE, "loss 'recall': not today");
+}
+
+/* What a loss says of the sizes that it meets comes with its place in the recipe. */
+static void refusals_have_a_place(void **state)
+{
+    (void)state;
+    struct school school;
+    rt_step step;
+    rt_error err = {0};
+    rt_loss picky = recall;
+    picky.plan = refuse;
+    found(&school, "optimizer: sgd");
+    school.losses[1] = (rt_loss_recipe){.loss = &picky, .weight = 1.0, .mark = {"a.yaml", 7, 5}};
+    rt_step_options options = {.engine = engine,
+                               .graph = school.student->graph,
+                               .parameters = school.student->parameters,
+                               .losses = school.losses,
+                               .loss_count = 2,
+                               .train = &school.recipe->train,
+                               .samples = school.data.train_count,
+                               .file_samples = school.data.train.count};
+    assert_int_equal(rt_step_open(&step, &options, &err), RT_ERROR_SHAPE);
+    assert_string_equal(err.message, "a.yaml:7:5: loss 'recall': not today");
+    school.losses[1].mark.line = 0; /* a term that nobody wrote */
+    assert_int_equal(rt_step_open(&step, &options, &err), RT_ERROR_SHAPE);
+    assert_string_equal(err.message, "loss 'recall': not today");
+    dissolve(&school);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -352,6 +385,7 @@ int main(void)
         cmocka_unit_test(adapters_bring_any_size_to_any_other),
         cmocka_unit_test(own_arrays_are_trained_and_remembered),
         cmocka_unit_test(resumed_runs_remember),
+        cmocka_unit_test(refusals_have_a_place),
     };
     return cmocka_run_group_tests(tests, start, end);
 }

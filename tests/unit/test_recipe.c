@@ -273,6 +273,48 @@ static void layers_have_defaults(void **state)
     expect_round_trip(text, RT_RECIPE_TRAIN);
 }
 
+static void teachers_may_be_several(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "retort: 1\ndata: {reader: synthetic}\nstudent: {model: vgg8}\ntrain: {epochs: 1}\n"
+        "teacher: [{model: wrn_16_2, weights: x}, {model: resnet20, weight: 0.5, train: {epochs: 2}}]\n"
+        "agreement: logits\n"
+        "loss: [kl, kl: {teacher: 1}, fitnet: {teacher: 1}, fitnet: {teacher: 1.layer2}, fitnet]\n";
+    static const struct {
+        const char *written, *layer;
+        int number;
+    } expected[] = {{NULL, NULL, -1},
+                    {"1", NULL, 1},
+                    {"1.layer3", "layer3", 1},
+                    {"1.layer2", "layer2", 1},
+                    {"block3", "block3", -1}};
+    rt_recipe *recipe = load(text);
+    assert_int_equal(rt_recipe_teachers(recipe), 2);
+    assert_ptr_equal(rt_recipe_teacher(recipe, 0), &recipe->teacher);
+    assert_string_equal(rt_recipe_teacher(recipe, 1)->model, "resnet20");
+    assert_true(rt_recipe_teacher(recipe, 1)->weight == 0.5 && recipe->teacher.weight == 1.0);
+    assert_int_equal(rt_recipe_teacher(recipe, 1)->train.epochs, 2);
+    assert_int_equal(recipe->agreement, RT_AGREE_LOGITS);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; ++i) {
+        const rt_loss_recipe *term = &recipe->loss[i];
+        assert_int_equal(term->teacher_number, expected[i].number);
+        assert_int_equal(term->teacher != NULL, expected[i].written != NULL);
+        if (expected[i].written)
+            assert_string_equal(term->teacher, expected[i].written);
+        assert_int_equal(term->teacher_layer != NULL, expected[i].layer != NULL);
+        if (expected[i].layer)
+            assert_string_equal(term->teacher_layer, expected[i].layer);
+    }
+    assert_string_equal(recipe->teacher.features_for, "fitnet");
+    rt_recipe_free(recipe);
+    expect_round_trip(text, RT_RECIPE_TRAIN);
+    recipe = load("retort: 1\ndata: {reader: synthetic}\nstudent: {model: mlp}\nloss: [cross_entropy]\n"
+                  "train: {epochs: 1}\n");
+    assert_int_equal(rt_recipe_teachers(recipe), 0);
+    rt_recipe_free(recipe);
+}
+
 static void synthetic_recipes_need_student_and_loss_alone(void **state)
 {
     (void)state;
@@ -462,6 +504,7 @@ int main(void)
         cmocka_unit_test(overrides_change_values),
         cmocka_unit_test(resolved_recipes_read_back),
         cmocka_unit_test(layers_have_defaults),
+        cmocka_unit_test(teachers_may_be_several),
         cmocka_unit_test(synthetic_recipes_need_student_and_loss_alone),
         cmocka_unit_test(numbers_are_short_and_exact),
         cmocka_unit_test(settings_follow_the_same_rules),

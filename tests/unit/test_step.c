@@ -243,6 +243,47 @@ static void terms_have_their_epochs(void **state)
     end(&trial);
 }
 
+/* Each term learns from the teacher that it names, from what they agree on, or from all of them. */
+static void terms_pick_their_teacher(void **state)
+{
+    (void)state;
+    struct trial trial;
+    begin_with(
+        &trial,
+        "teacher: [{model: convnet, hidden: 6, weights: not opened}, {model: mlp, weights: nor this, weight: 3}]\n"
+        "student: {model: convnet, hidden: 6}",
+        "[kl: {temperature: 3}, kl: {temperature: 3, teacher: 0}, kl: {temperature: 3, teacher: 1},\n"
+        " generalized_cauchy_schwarz, fitnet, fitnet: {teacher: 1.relu1, student: penultimate}]",
+        "{epochs: 1, batch: 16}");
+    enum { CLASSES = 5 };
+    rt_step *step = &trial.rehearsal.step;
+    assert_string_equal(trial.recipe->loss[4].teacher, "layer2");
+    assert_string_equal(trial.recipe->loss[5].teacher, "1.relu1");
+    for (size_t number = 0; number < 3; ++number) { /* the last of 13 images */
+        const rt_batch *batch = rt_loader_next(trial.rehearsal.loader);
+        rt_error err = {0};
+        if (rt_step_run(step, batch, &err) != RT_OK)
+            fail_msg("%s", err.message);
+        const float *all = rt_teacher_all(trial.rehearsal.taught_by);
+        const float *sources[] = {step->teacher_logits, all, all + batch->count * CLASSES};
+        assert_true(memcmp(sources[1], sources[2], sizeof(float) * CLASSES) != 0);
+        for (size_t i = 0; i < 3; ++i) {
+            double divergence = 0.0;
+            for (size_t n = 0; n < batch->count; ++n)
+                for (size_t k = 0; k < CLASSES; ++k) {
+                    double p = log_softmax(sources[i] + n * CLASSES, CLASSES, k, 3.0);
+                    divergence += 9.0 * exp(p) * (p - log_softmax(step->logits + n * CLASSES, CLASSES, k, 3.0));
+                }
+            assert_close(step->losses[i], divergence / (double)batch->count);
+        }
+        assert_true(step->losses[1] != step->losses[2] && step->losses[3] > 0.0);
+    }
+    const rt_extent extent = step->extension.terms[5].teacher_extent;
+    assert_int_equal(extent.channels, 32);
+    assert_int_equal(step->extension.terms[5].member, 1);
+    end(&trial);
+}
+
 static const char monitored_losses[] =
     "[kl: {weight: 2, temperature: 1}, cross_entropy, kl: {weight: 4, temperature: 1}, fitnet: {weight: 3}]";
 
@@ -314,6 +355,7 @@ int main(void)
         cmocka_unit_test(steps_allocate_nothing),
         cmocka_unit_test(features_are_those_of_the_batch),
         cmocka_unit_test(terms_have_their_epochs),
+        cmocka_unit_test(terms_pick_their_teacher),
         cmocka_unit_test(monitors_look_and_change_nothing),
         cmocka_unit_test(medians_are_those_of_each_phase),
     };

@@ -383,6 +383,89 @@ static void features_turn_auto_off(void **state)
     dissolve(&school);
 }
 
+enum { MEMBERS = 3 };
+
+/* Opens teachers of one network each, with weights of their own. */
+static void hire_several(const struct school *school, rt_network *networks[MEMBERS], rt_teacher *members[MEMBERS])
+{
+    static const char *const models[MEMBERS] = {"convnet", "mlp", "convnet"};
+    const rt_model_input input = rt_run_data_input(&school->data);
+    for (size_t m = 0; m < MEMBERS; ++m) {
+        rt_error err = {0};
+        if (rt_network_new(models[m], NULL, &input, false, &networks[m], &err) != RT_OK ||
+            rt_parameters_initialize(networks[m]->parameters, 10 + m, &err) != RT_OK ||
+            rt_teacher_open(engine, networks[m], &school->data, NULL, &members[m], &err) != RT_OK)
+            fail_msg("%s", err.message);
+    }
+}
+
+/* softmax(logits)[k], written down as it is. */
+static double probability(const float *logits, size_t k)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < CLASSES; ++i)
+        sum += exp((double)logits[i]);
+    return exp((double)logits[k]) / sum;
+}
+
+static void several_teachers_agree_on_a_mean(void **state)
+{
+    (void)state;
+    enum { BATCH = 40 };
+    static const double weights[MEMBERS] = {2, 0, 6}, shares[MEMBERS] = {0.25, 0, 0.75};
+    struct school school;
+    rt_network *networks[MEMBERS];
+    rt_teacher *members[MEMBERS], *joint;
+    rt_error err = {0};
+    float agreed[BATCH * CLASSES], own[MEMBERS][BATCH * CLASSES];
+    found(&school, "convnet", "off", "fp32");
+    hire_several(&school, networks, members);
+    for (int agreement = RT_AGREE_PROBABILITIES; agreement <= RT_AGREE_LOGITS; ++agreement) {
+        rt_loader *loader;
+        assert_int_equal(rt_teacher_join(members, weights, MEMBERS, agreement, BATCH, &joint, &err), RT_OK);
+        assert_int_equal(rt_teacher_members(joint), MEMBERS);
+        assert_ptr_equal(rt_teacher_member(joint, 2), members[2]);
+        assert_ptr_equal(rt_teacher_member(members[1], 0), members[1]);
+        assert_null(rt_teacher_all(members[0]));
+        assert_int_equal(rt_run_data_train_loader(&school.data, BATCH, &loader, &err), RT_OK);
+        rt_teacher_counts before = rt_teacher_count(joint);
+        size_t images = 0;
+        for (const rt_batch *batch; (batch = rt_loader_next(loader)); images += batch->count) {
+            int allocated = allocations_made;
+            if (rt_teacher_logits(joint, batch, agreed, &err) != RT_OK)
+                fail_msg("%s", err.message);
+            assert_true(images == 0 || allocations_made == allocated);
+            for (size_t m = 0; m < MEMBERS; ++m) {
+                assert_int_equal(rt_teacher_logits(members[m], batch, own[m], &err), RT_OK);
+                assert_memory_equal(own[m], rt_teacher_all(joint) + m * batch->count * CLASSES,
+                                    batch->count * CLASSES * sizeof(float));
+            }
+            for (size_t n = 0; n < batch->count; ++n)
+                for (size_t k = 0; k < CLASSES; ++k) {
+                    double mean = 0.0;
+                    for (size_t m = 0; m < MEMBERS; ++m)
+                        mean += shares[m] * (agreement == RT_AGREE_LOGITS ? (double)own[m][n * CLASSES + k]
+                                                                          : probability(own[m] + n * CLASSES, k));
+                    double expected = agreement == RT_AGREE_LOGITS ? mean : log(mean);
+                    if (!(fabs((double)agreed[n * CLASSES + k] - expected) <= 1e-6))
+                        fail_msg("%g instead of %g", (double)agreed[n * CLASSES + k], expected);
+                }
+        }
+        assert_int_equal(images, SAMPLES);
+        assert_int_equal(rt_teacher_count_since(joint, &before).misses, 2 * MEMBERS * SAMPLES); /* asked twice */
+        assert_string_equal(rt_teacher_memo_words(joint),
+                            "teacher 0: no memo: none is wanted; teacher 1: no memo: none "
+                            "is wanted; teacher 2: no memo: none is wanted");
+        rt_loader_close(loader);
+        rt_teacher_close(joint);
+    }
+    for (size_t m = 0; m < MEMBERS; ++m) {
+        rt_teacher_close(members[m]);
+        rt_network_free(networks[m]);
+    }
+    dissolve(&school);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, remove_file)
@@ -396,6 +479,7 @@ int main(void)
         TEST(some_teachers_can_have_none),
         TEST(features_are_handed_out_and_close_the_memo),
         TEST(features_turn_auto_off),
+        TEST(several_teachers_agree_on_a_mean),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
