@@ -119,10 +119,14 @@ static double solve(struct work *work, int problem, double *pulls)
         work->costs[k] = squared                ? 0.5 * work->slopes[k]
                          : work->costs[k] > 0.0 ? 0.5 * work->slopes[k] / work->costs[k]
                                                 : 0;
+    bool unrolled = divergence->gradient == UNROLLED;
     for (size_t i = 0; problem == WITHIN && i < samples; ++i)
-        for (size_t j = 0; j < i; ++j)
-            work->costs[i * samples + j] = work->costs[j * samples + i] =
-                work->costs[i * samples + j] + work->costs[j * samples + i];
+        for (size_t j = 0; j < i; ++j) { /* a point is on both sides; the last plan's are the same in the limit */
+            double *one = &work->costs[i * samples + j], *other = &work->costs[j * samples + i];
+            double both = *one + *other;
+            *one = unrolled ? both : 2.0 * *one;
+            *other = unrolled ? both : 2.0 * *other;
+        }
     rt_squared_distances_pulls(work->costs, a, b, pulls);
     return value;
 }

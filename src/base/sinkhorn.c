@@ -90,8 +90,8 @@ RT_WIDE void rt_sinkhorn_backward(const double *cost, size_t rows, size_t column
     size_t both = rows + columns;
     double *by_new = history + (count + 2) * both, *by_old = by_new + both;
     memset(slopes, 0, rows * columns * sizeof *slopes);
-    for (size_t k = 0; k < both; ++k)
-        by_new[k] = 1.0 / (double)(k < rows ? rows : columns);
+    for (size_t k = 0; k < both; ++k) /* one of the two plans is whole: through g as well it would count twice */
+        by_new[k] = k < rows ? 1.0 / (double)rows : unrolled ? 1.0 / (double)columns : 0.0;
     step_backward(cost, rows, columns, epsilons[count - 1], history + count * both, history + (count + 1) * both,
                   by_new, by_old, slopes);
     for (size_t t = count; unrolled && t-- > 0;) {

@@ -44,30 +44,31 @@ def softmin(epsilon, cost, potential):
     return -epsilon * (torch.logsumexp((potential[None] - cost) / epsilon, dim=1) - math.log(cost.shape[1]))
 
 
-def transport(cost, epsilons, unrolled):
-    """Averaged updates of both potentials; the last, a whole one, is differentiated, and those before on request."""
-    with torch.set_grad_enabled(unrolled):
-        constant = cost if unrolled else cost.detach()
-        f = softmin(epsilons[0], constant, torch.zeros(cost.shape[1], dtype=cost.dtype))
-        g = softmin(epsilons[0], constant.T, torch.zeros(cost.shape[0], dtype=cost.dtype))
-        for epsilon in epsilons:
-            f, g = ((f + softmin(epsilon, constant, g)) / 2, (g + softmin(epsilon, constant.T, f)) / 2)
-    return softmin(epsilons[-1], cost, g).mean() + softmin(epsilons[-1], cost.T, f).mean()
+def potentials(cost, epsilons, unrolled):
+    """Averaged updates of both; then a whole one. As GeomLoss has it the last alone is differentiated, and of g nothing."""
+    constant = cost if unrolled else cost.detach()
+    f = softmin(epsilons[0], constant, torch.zeros(cost.shape[1], dtype=cost.dtype))
+    g = softmin(epsilons[0], constant.T, torch.zeros(cost.shape[0], dtype=cost.dtype))
+    for epsilon in epsilons:
+        f, g = ((f + softmin(epsilon, constant, g)) / 2, (g + softmin(epsilon, constant.T, f)) / 2)
+    return softmin(epsilons[-1], cost, g), softmin(epsilons[-1], constant.T, f)
 
 
 def sinkhorn_divergence(student, teacher, batch, power=2, blur=0.05, scaling=0.5, diameter=2.0, unit=True,
                         gradient="unrolled"):
     if unit:
         student, teacher = normalize(student), normalize(teacher)
+    unrolled = gradient == "unrolled"
     start, end, step = power * math.log(diameter), power * math.log(blur), power * math.log(scaling)
     between = torch.arange(start, end, step, dtype=torch.float64).exp().tolist()
     epsilons = [diameter**power] + between + [blur**power]
 
     def solve(a, b):
-        squares = squared(a, b)
-        return transport(squares / 2 if power == 2 else root(squares), epsilons, gradient == "unrolled")
+        squares = squared(a, b if unrolled else b.detach())
+        return potentials(squares / 2 if power == 2 else root(squares), epsilons, unrolled)
 
-    return solve(student, teacher) - solve(student, student) / 2 - solve(teacher, teacher) / 2
+    (f, g), (f_student, _), (_, g_teacher) = solve(student, teacher), solve(student, student), solve(teacher, teacher)
+    return (f - f_student).mean() + (g - g_teacher).mean()
 
 
 def monge_gap(student, teacher, batch, epsilon=0.05, relative=True, iterations=100, gradient="unrolled"):
@@ -75,8 +76,8 @@ def monge_gap(student, teacher, batch, epsilon=0.05, relative=True, iterations=1
     scale = cost.std(unbiased=False) if relative else torch.ones((), dtype=cost.dtype)
     if gradient == "envelope":
         scale = scale.detach()
-    best = scale * transport(cost / scale, [epsilon] * iterations, gradient == "unrolled")
-    return cost.diagonal().mean() - best
+    f, g = potentials(cost / scale, [epsilon] * iterations, gradient == "unrolled")
+    return cost.diagonal().mean() - scale * (f.mean() + g.mean())
 
 
 CASES = [
