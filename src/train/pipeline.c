@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "losses/losses.h"
+#include "train/lockstep.h"
 #include "train/log.h"
 #include "train/outcome.h"
 #include "train/precisions.h"
@@ -61,21 +62,32 @@ static rt_status train_to_the_end(const rt_pipeline *pipeline, const struct job 
     if (!log)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a file name");
     rt_status status = rt_log_event(log, pipeline->resume ? "resumed" : "started", job->label, err);
+    rt_training *training = NULL;
     if (status == RT_OK)
-        status = rt_training_run(&(rt_training){.label = job->label,
-                                                .folder = job->folder,
-                                                .engine = pipeline->engine,
-                                                .network = network,
-                                                .teacher = job->teacher,
+        status = rt_training_open(&(rt_training_options){.label = job->label,
+                                                         .folder = job->folder,
+                                                         .engine = pipeline->engine,
+                                                         .network = network,
+                                                         .teacher = job->teacher,
+                                                         .data = &pipeline->data,
+                                                         .recipe = job->train,
+                                                         .losses = job->losses,
+                                                         .loss_count = job->loss_count,
+                                                         .seed = (uint64_t)pipeline->recipe->seed,
+                                                         .fingerprint = pipeline->fingerprint,
+                                                         .resume = pipeline->resume},
+                                  &training, err);
+    if (status == RT_OK)
+        status = rt_lockstep_run(&(rt_lockstep){.label = job->label,
                                                 .data = &pipeline->data,
-                                                .recipe = job->train,
-                                                .losses = job->losses,
-                                                .loss_count = job->loss_count,
-                                                .seed = (uint64_t)pipeline->recipe->seed,
-                                                .fingerprint = pipeline->fingerprint,
-                                                .resume = pipeline->resume,
+                                                .teacher = job->teacher,
+                                                .trainings = &training,
+                                                .count = 1,
                                                 .stop = pipeline->stop},
-                                 &outcome->training, err);
+                                 err);
+    if (status == RT_OK)
+        status = rt_training_finish(training, &outcome->training, err);
+    rt_training_close(training);
     /* The cause is in `err`, and a log that cannot be written must not replace it. */
     rt_log_event(log, status == RT_OK ? "finished" : rt_status_name(status), status == RT_OK ? NULL : err->message,
                  NULL);

@@ -182,14 +182,24 @@ static rt_status judge(rt_step *step, rt_error *err)
 
 rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
 {
-    rt_plan *plan = batch->count == step->batch ? step->plan : step->last_plan;
-    memcpy(step->labels, batch->labels, batch->count * sizeof *step->labels);
-    memcpy(step->indices, batch->samples, batch->count * sizeof *step->indices);
-
     double started = rt_seconds();
     if (step->teacher)
         RT_TRY(rt_teacher_logits(step->teacher, batch, step->teacher_logits, err));
     double taught = rt_seconds();
+    RT_TRY(rt_step_learn(step, batch, step->teacher ? step->teacher_logits : NULL, err));
+    step->times.teacher = taught - started;
+    return RT_OK;
+}
+
+rt_status rt_step_learn(rt_step *step, const rt_batch *batch, const float *teacher_logits, rt_error *err)
+{
+    rt_plan *plan = batch->count == step->batch ? step->plan : step->last_plan;
+    memcpy(step->labels, batch->labels, batch->count * sizeof *step->labels);
+    memcpy(step->indices, batch->samples, batch->count * sizeof *step->indices);
+    if (teacher_logits && teacher_logits != step->teacher_logits)
+        memcpy(step->teacher_logits, teacher_logits, batch->count * step->classes * sizeof *teacher_logits);
+
+    double started = rt_seconds();
     RT_TRY(rt_plan_forward(plan, batch->images, step->seed, (uint64_t)step->update.step, err));
     double forwarded = rt_seconds();
     RT_TRY(bind_terms(step, plan, err));
@@ -200,7 +210,9 @@ rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err)
     double reversed = rt_seconds();
     RT_TRY(rt_update_apply(&step->update, err));
     step->logits = rt_plan_output(plan);
-    step->times = (rt_step_times){taught - started, forwarded - taught, judged - forwarded, reversed - judged,
-                                  rt_seconds() - reversed};
+    step->times = (rt_step_times){.forward = forwarded - started,
+                                  .loss = judged - forwarded,
+                                  .backward = reversed - judged,
+                                  .update = rt_seconds() - reversed};
     return RT_OK;
 }

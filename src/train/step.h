@@ -59,7 +59,11 @@ typedef struct rt_step_options {
 rt_status rt_step_open(rt_step *step, const rt_step_options *options, rt_error *err);
 void rt_step_close(rt_step *step); /* accepts a zeroed struct */
 
-/* Runs one step on a batch of step->batch images or of the epoch's rest. */
+/* Runs one step on a batch of step->batch images or of the epoch's rest, on which the teacher said `teacher_logits`
+ * [batch->count, classes]; NULL without a teacher. */
+rt_status rt_step_learn(rt_step *step, const rt_batch *batch, const float *teacher_logits, rt_error *err);
+
+/* The same for a student that has its teacher to itself: asks it first. */
 rt_status rt_step_run(rt_step *step, const rt_batch *batch, rt_error *err);
 
 #endif

@@ -17,8 +17,8 @@
 #include "base/threads.h"
 #include "recipe_text.h"
 #include "train/adapter.h"
+#include "train/lockstep.h"
 #include "train/step.h"
-#include "train/training.h"
 
 enum { SAMPLES = 45, HELD = 9, BATCH = 16, FEATURES = 8, EPOCHS = 3 };
 
@@ -253,18 +253,28 @@ static rt_status train(const char *name, int64_t stop_at, bool resume)
     seen = (struct recall){.stop_at = stop_at};
     stop = 0;
     assert_int_equal(rt_folder_make(where, &err), RT_OK);
-    rt_status status = rt_training_run(&(rt_training){.label = "student",
-                                                      .folder = where,
-                                                      .engine = engine,
-                                                      .network = school.student,
-                                                      .data = &school.data,
-                                                      .recipe = &school.recipe->train,
-                                                      .losses = school.losses,
-                                                      .loss_count = 2,
-                                                      .fingerprint = "the run",
-                                                      .resume = resume,
-                                                      .stop = &stop},
-                                       &result, &err);
+    rt_training *training = NULL;
+    rt_status status = rt_training_open(&(rt_training_options){.label = "student",
+                                                               .folder = where,
+                                                               .engine = engine,
+                                                               .network = school.student,
+                                                               .data = &school.data,
+                                                               .recipe = &school.recipe->train,
+                                                               .losses = school.losses,
+                                                               .loss_count = 2,
+                                                               .fingerprint = "the run",
+                                                               .resume = resume},
+                                        &training, &err);
+    if (status == RT_OK)
+        status = rt_lockstep_run(&(rt_lockstep){.label = "student",
+                                                .data = &school.data,
+                                                .trainings = &training,
+                                                .count = 1,
+                                                .stop = &stop},
+                                 &err);
+    if (status == RT_OK)
+        status = rt_training_finish(training, &result, &err);
+    rt_training_close(training);
     if (status != RT_OK && status != RT_ERROR_INTERRUPTED)
         fail_msg("%s", err.message);
     dissolve(&school);
