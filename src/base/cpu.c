@@ -1,6 +1,7 @@
 #include "base/cpu.h"
 
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -41,6 +42,20 @@ size_t rt_peak_memory(void)
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return 0;
     return (size_t)usage.ru_maxrss * 1024;
+}
+
+size_t rt_available_memory(void)
+{
+    FILE *file = fopen("/proc/meminfo", "re");
+    char line[128];
+    unsigned long long kilobytes;
+    size_t available = SIZE_MAX;
+    while (file && available == SIZE_MAX && fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
+            available = (size_t)kilobytes * 1024;
+    if (file)
+        fclose(file);
+    return available;
 }
 
 double rt_seconds(void)

@@ -13,6 +13,10 @@ int rt_cpu_count(void);
 /* Peak resident memory of this process so far, in bytes. */
 size_t rt_peak_memory(void);
 
+/* Memory that a program may take without pushing others out, in bytes, as the kernel judges; SIZE_MAX where it does not
+ * tell. */
+size_t rt_available_memory(void);
+
 /* Seconds on a clock that never goes back. */
 double rt_seconds(void);
 

@@ -111,11 +111,17 @@ static int execute(const struct arguments *arguments, const rt_recipe *recipe)
     rt_threads_start((int)recipe->threads);
     rt_status status = rt_engine_new(&engine, &err);
     if (status == RT_OK)
-        status = rt_pipeline_open(&pipeline, engine, recipe, &err);
+        status = rt_pipeline_open(&pipeline, engine, &recipe, 1, &err);
     if (status == RT_OK)
         status = prepare_folder(arguments, recipe, &folder, &err);
     if (status == RT_OK)
-        status = rt_pipeline_run(&pipeline, folder, arguments->resume != NULL, rt_interrupt_watch(), outcomes, &err);
+        status = rt_pipeline_run(&pipeline,
+                                 &(rt_pipeline_job){.folder = folder,
+                                                    .folders = (const char *const *)&folder,
+                                                    .labels = (const char *const[]){"student"},
+                                                    .resume = arguments->resume != NULL,
+                                                    .stop = rt_interrupt_watch()},
+                                 outcomes, &err);
     if (status == RT_OK)
         status = print_table(outcomes, &err);
     int code = status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_train, &err);

@@ -11,7 +11,7 @@
 #include "base/threads.h"
 #include "base/version.h"
 
-enum { LATENCY_RUNS = 51 };
+enum { LATENCY_RUNS = 51, EVALUATION_BATCH = 256 };
 
 /* JSON has no NaN. */
 static json_t *number(double value)
@@ -99,7 +99,7 @@ rt_status rt_outcome_read(const char *path, rt_training_result *result, rt_error
     return failed ? rt_fail(err, RT_ERROR_FORMAT, "'%s' is not a result of a training: %s", path, problem.text) : RT_OK;
 }
 
-rt_status rt_measure_latency(rt_engine *engine, rt_network *network, double *milliseconds, rt_error *err)
+static rt_status measure_latency(rt_engine *engine, rt_network *network, double *milliseconds, rt_error *err)
 {
     const rt_graph *graph = network->graph;
     float *image = rt_aligned_zeros(rt_extent_floats(graph->nodes[0].shape) * sizeof(float));
@@ -117,5 +117,30 @@ rt_status rt_measure_latency(rt_engine *engine, rt_network *network, double *mil
         *milliseconds = rt_median(times, LATENCY_RUNS);
     rt_plan_free(plan);
     free(image);
+    return status;
+}
+
+rt_status rt_outcome_measure(rt_engine *engine, const rt_run_data *data, rt_network *network, rt_outcome *outcome,
+                             rt_error *err)
+{
+    outcome->present = true;
+    outcome->parameters = rt_graph_trained_count(network->graph);
+    outcome->macs = rt_graph_macs(network->graph);
+    rt_inference *inference = NULL;
+    rt_loader *loader = NULL;
+    rt_metrics metrics;
+    rt_status status = rt_inference_new(engine, network->graph, network->parameters, 0, &inference, err);
+    if (status == RT_OK)
+        status = rt_run_data_plain_loader(data, &data->test, data->test_samples, data->test_count, EVALUATION_BATCH,
+                                          &loader, err);
+    if (status == RT_OK)
+        status = rt_evaluate(inference, loader, rt_run_data_input(data).classes, &metrics, err);
+    if (status == RT_OK) {
+        outcome->top1 = rt_metrics_top1(&metrics);
+        outcome->top5 = rt_metrics_top5(&metrics);
+        status = measure_latency(engine, network, &outcome->latency_ms, err);
+    }
+    rt_loader_close(loader);
+    rt_inference_free(inference);
     return status;
 }

@@ -135,6 +135,14 @@ size_t rt_training_batch(const rt_training *training)
     return training->step.batch;
 }
 
+size_t rt_training_bytes(const rt_training *training)
+{
+    enum { VALUES_GRADIENTS_MOMENTS_AVERAGE = 5 };
+    const rt_step *step = &training->step;
+    return rt_plan_bytes(step->plan) + (step->last_plan ? rt_plan_bytes(step->last_plan) : 0) +
+           VALUES_GRADIENTS_MOMENTS_AVERAGE * step->parameters->graph->trained_floats * sizeof(float);
+}
+
 double rt_training_loss(const rt_training *training)
 {
     return training->step.loss;

@@ -85,6 +85,7 @@ bool rt_training_is_done(const rt_training *training);
 uint64_t rt_training_images_left(const rt_training *training); /* to be trained on, over all epochs */
 int64_t rt_training_epochs(const rt_training *training);
 size_t rt_training_batch(const rt_training *training); /* images of a whole batch */
+size_t rt_training_bytes(const rt_training *training); /* that its steps work in, roughly */
 double rt_training_loss(const rt_training *training);  /* of the latest step */
 
 /* Accuracy over samples, in order, without augmentation. */

@@ -76,8 +76,13 @@ static rt_status train(rt_error *err)
     rt_outcome outcomes[RT_OUTCOMES];
     volatile sig_atomic_t stop = 0;
     empty_folder();
-    RT_TRY(rt_pipeline_open(&pipeline, engine, recipe, err));
-    rt_status status = rt_pipeline_run(&pipeline, folder, false, &stop, outcomes, err);
+    RT_TRY(rt_pipeline_open(&pipeline, engine, (const rt_recipe *const *)&recipe, 1, err));
+    rt_status status = rt_pipeline_run(&pipeline,
+                                       &(rt_pipeline_job){.folder = folder,
+                                                          .folders = (const char *const[]){folder},
+                                                          .labels = (const char *const[]){"student"},
+                                                          .stop = &stop},
+                                       outcomes, err);
     rt_pipeline_close(&pipeline);
     return status;
 }
