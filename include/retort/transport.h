@@ -42,8 +42,8 @@ RT_API double rt_sinkhorn(const double *cost, size_t rows, size_t columns, const
                           double *history);
 
 /* The gradient of that by the cost, epsilons constant: slopes [rows, columns] is overwritten. Unrolled, through all
- * iterations; else the plan by which f came out last, e^((f_i + g_j - cost_ij) / epsilon) / (rows columns), which is what
- * it comes to in the limit. */
+ * iterations; else the plan by which f came out last, e^((f_i + g_j - cost_ij) / epsilon) / (rows columns), which is
+ * what it comes to in the limit. */
 RT_API void rt_sinkhorn_backward(const double *cost, size_t rows, size_t columns, const double *epsilons, size_t count,
                                  bool unrolled, double *history, double *slopes);
 

@@ -6,9 +6,9 @@
  * never agrees, whatever the step.
  *
  * Where no step agrees, there may be a kink at the point or within the last steps of it. Its sides tell: the slopes to
- * the right and to the left differ by what no curvature makes of so small a step, at once or a little further out. There
- * the gradient must lie between the two slopes; such points are counted, and more than a twentieth of all is a failure,
- * so that a wrong gradient cannot hide behind kinks. */
+ * the right and to the left differ by what no curvature makes of so small a step, at once or a little further out.
+ * There the gradient must lie between the two slopes; such points are counted, and more than a twentieth of all is a
+ * failure, so that a wrong gradient cannot hide behind kinks. */
 #include "check/checks.h"
 
 #include <math.h>

@@ -13,6 +13,7 @@
 #include "train/memo.h"
 #include "train/memo_choice.h"
 #include "train/rehearsal.h"
+#include "train/sweep_runs.h"
 
 enum { WARM_STEPS = 1, TIMED_STEPS = 3 };
 
@@ -169,6 +170,20 @@ static rt_status report(rt_engine *engine, const rt_recipe *recipe, rt_error *er
     return status;
 }
 
+/* The recipe of every run that its `sweep` makes. */
+static rt_status check_sweep(int argc, char **argv, rt_catalogue *catalogue, size_t *count, rt_diagnostics *diagnostics)
+{
+    rt_sweep *sweep = NULL;
+    rt_sweep_runs runs = {0};
+    RT_TRY(rt_sweep_read(argv[1], NULL, 0, &sweep, diagnostics));
+    rt_status status =
+        rt_sweep_runs_new(sweep, (const char *const *)argv + 2, (size_t)(argc - 2), catalogue, &runs, diagnostics);
+    *count = runs.count;
+    rt_sweep_runs_close(&runs);
+    rt_sweep_free(sweep);
+    return status;
+}
+
 static int check(int argc, char **argv, rt_catalogue *catalogue)
 {
     if (argc < 2 || argv[1][0] == '-')
@@ -177,10 +192,15 @@ static int check(int argc, char **argv, rt_catalogue *catalogue)
     rt_diagnostics diagnostics = {0};
     rt_status status = rt_recipe_load(argv[1], (const char *const *)argv + 2, (size_t)(argc - 2), RT_RECIPE_TRAIN,
                                       catalogue, &recipe, &diagnostics);
+    size_t runs = 0;
+    if (status == RT_OK && recipe->sweep_mark.line > 0)
+        status = check_sweep(argc, argv, catalogue, &runs, &diagnostics);
     rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
-    if (status != RT_OK)
+    if (status != RT_OK) {
+        rt_recipe_free(recipe);
         return RT_EXIT_USAGE;
+    }
     rt_error err = {0};
     rt_engine *engine = NULL;
     rt_threads_start((int)recipe->threads);
@@ -188,6 +208,8 @@ static int check(int argc, char **argv, rt_catalogue *catalogue)
     if (status == RT_OK)
         status = report(engine, recipe, &err);
     int code = status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_check, &err);
+    if (code == RT_EXIT_OK && runs > 0)
+        printf("sweep: %zu runs; the figures above are of the recipe without it\n", runs);
     if (code == RT_EXIT_OK)
         printf("\n%s is in order\n", argv[1]);
     rt_engine_free(engine);

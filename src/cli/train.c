@@ -48,16 +48,6 @@ static int parse(int argc, char **argv, struct arguments *arguments)
     return RT_EXIT_OK;
 }
 
-static rt_status write_recipe(const char *folder, const rt_recipe *recipe, rt_error *err)
-{
-    char *path = rt_path_join(folder, "recipe.yaml"), *text = rt_recipe_resolve(recipe);
-    rt_status status = path && text ? rt_file_write(path, &(rt_piece){text, strlen(text)}, 1, err)
-                                    : rt_fail(err, RT_ERROR_MEMORY, "no memory to resolve the recipe");
-    free(path);
-    free(text);
-    return status;
-}
-
 static rt_status print_table(const rt_outcome outcomes[RT_OUTCOMES], rt_error *err)
 {
     rt_table *table = rt_table_new("llrrrrrr");
@@ -94,7 +84,7 @@ static rt_status prepare_folder(const struct arguments *arguments, const rt_reci
 {
     if (!arguments->resume) {
         RT_TRY(rt_run_folder_make(arguments->out, arguments->recipe, folder, err));
-        return write_recipe(*folder, recipe, err);
+        return rt_run_folder_recipe(*folder, recipe, err);
     }
     *folder = strdup(arguments->resume);
     return *folder ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for the name of the run folder");
@@ -146,7 +136,11 @@ static int train(const struct arguments *arguments, rt_catalogue *catalogue)
                                       RT_RECIPE_TRAIN, catalogue, &recipe, &diagnostics);
     rt_diagnostics_print(&diagnostics, stderr);
     rt_diagnostics_free(&diagnostics);
-    if (status == RT_OK)
+    if (status == RT_OK && recipe->sweep_mark.line > 0)
+        code = rt_command_misused(
+            &rt_command_train, "%s:%d:%d: 'sweep' makes many runs of this recipe: retort sweep %s",
+            recipe->sweep_mark.source, recipe->sweep_mark.line, recipe->sweep_mark.column, recipe->path);
+    else if (status == RT_OK)
         code = execute(arguments, recipe);
     rt_recipe_free(recipe);
     free(own);

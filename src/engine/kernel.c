@@ -2,8 +2,8 @@
 
 /* Which classes can compute a kind of node, best first. */
 static const rt_kernel_class *const kernels[RT_NODE_KINDS][RT_KERNEL_CLASSES_A_KIND] = {
-    [RT_NODE_CONVOLUTION] = {&rt_kernel_convolution_int8, &rt_kernel_convolution_bf16, &rt_kernel_winograd, &rt_kernel_depthwise,
-                             &rt_kernel_convolution},
+    [RT_NODE_CONVOLUTION] = {&rt_kernel_convolution_int8, &rt_kernel_convolution_bf16, &rt_kernel_winograd,
+                             &rt_kernel_depthwise, &rt_kernel_convolution},
     [RT_NODE_BATCH_NORM] = {&rt_kernel_batch_norm},
     [RT_NODE_RELU] = {&rt_kernel_relu},
     [RT_NODE_RELU6] = {&rt_kernel_relu},

@@ -7,7 +7,7 @@
 
 static void read_recipe(rt_loading *loader, const rt_yaml *root)
 {
-    static const char *const sections[] = {"plugins", "data", "teacher", "student", "loss", "train", NULL};
+    static const char *const sections[] = {"plugins", "data", "teacher", "student", "loss", "train", "sweep", NULL};
     static const struct {
         const char *name;
         bool always;
@@ -20,6 +20,7 @@ static void read_recipe(rt_loading *loader, const rt_yaml *root)
         if ((needed[i].always || !loader->lenient) && rt_bind_is_missing(root, needed[i].name, &scope))
             rt_diagnostics_add(loader->binder.diagnostics, root->mark, "missing section '%s'", needed[i].name);
 
+    recipe->sweep_mark = rt_read_mark(root, "sweep");
     if (!loader->passes_losses_over)
         rt_read_plugins(loader, rt_read_section(root, "plugins"));
     rt_read_data(loader, rt_read_map(loader, root, "data"), &recipe->data);

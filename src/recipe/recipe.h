@@ -166,9 +166,10 @@ typedef struct rt_recipe {
     rt_train_recipe train;
     bool baseline; /* also train the student alone, with cross-entropy, same schedule and seed */
     int64_t seed;
-    int64_t threads; /* 0: one for each CPU */
-    int convolution; /* RT_CONVOLUTION_... */
-    void *owner;     /* all memory behind the pointers above */
+    int64_t threads;    /* 0: one for each CPU */
+    int convolution;    /* RT_CONVOLUTION_... */
+    rt_mark sweep_mark; /* of the block `sweep`, which sweep.h reads; line 0 where there is none */
+    void *owner;        /* all memory behind the pointers above */
 } rt_recipe;
 
 enum { RT_MAX_TEACHERS = 8 };

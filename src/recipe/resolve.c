@@ -1,151 +1,75 @@
 /* A recipe -> YAML with nothing left to default. */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "recipe/number.h"
 #include "recipe/recipe.h"
-#include "recipe/text.h"
+#include "recipe/writer.h"
 
-struct writer {
-    char *text;
-    size_t length, capacity;
-    bool is_short;
-};
-
-static void put(struct writer *writer, const char *text, size_t length)
-{
-    if (writer->capacity - writer->length <= length && !writer->is_short) {
-        size_t capacity = 2 * (writer->length + length) + 1024;
-        char *grown = realloc(writer->text, capacity);
-        writer->is_short = !grown;
-        writer->text = grown ? grown : writer->text;
-        writer->capacity = grown ? capacity : writer->capacity;
-    }
-    if (writer->is_short)
-        return;
-    memcpy(writer->text + writer->length, text, length);
-    writer->length += length;
-    writer->text[writer->length] = '\0';
-}
-
-static void put_words(struct writer *writer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* For short pieces: at most 255 bytes. */
-static void put_words(struct writer *writer, const char *format, ...)
-{
-    char words[256];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(words, sizeof words, format, arguments);
-    va_end(arguments);
-    put(writer, words, (size_t)length < sizeof words ? (size_t)length : sizeof words - 1);
-}
-
-/* Whether no YAML reader could take the word for anything but itself. */
-static bool is_plain(const char *text)
-{
-    static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
-        if (strcasecmp(text, words[i]) == 0)
-            return false;
-    /* Numbers, dates, times and the rest begin with a digit, a sign or a point that no letter or slash follows. */
-    const char *start = text + strspn(text, "./");
-    return strspn(start, letters) > 0 && strcasecmp(start, "nan") != 0 && strcasecmp(start, "inf") != 0 &&
-           text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")] == '\0';
-}
-
-static void put_string(struct writer *writer, const char *text)
-{
-    if (is_plain(text)) {
-        put(writer, text, strlen(text));
-        return;
-    }
-    put(writer, "\"", 1);
-    size_t left = strlen(text);
-    while (left > 0) {
-        uint32_t character = (unsigned char)*text;
-        size_t length = rt_text_decode(text, left, &character);
-        bool special = character < 0x20 || character == 0x85 || character == 0x2028 || character == 0x2029;
-        if (character == '"' || character == '\\')
-            put_words(writer, "\\%c", (char)character);
-        else if (special || !rt_text_is_printable(character))
-            put_words(writer, "\\u%04x", (unsigned)character);
-        else
-            put(writer, text, length);
-        length = length ? length : 1;
-        text += length;
-        left -= length;
-    }
-    put(writer, "\"", 1);
-}
-
-static void put_value(struct writer *writer, const rt_param *param, const void *owner)
+static void put_value(rt_writer *writer, const rt_param *param, const void *owner)
 {
     const void *field = (const char *)owner + param->offset;
     switch (param->type) {
     case RT_PARAM_INT:
-        put_words(writer, "%lld", (long long)*(const int64_t *)field);
+        rt_writer_words(writer, "%lld", (long long)*(const int64_t *)field);
         break;
     case RT_PARAM_FLOAT:
-        put_words(writer, "%s", rt_number_show(*(const double *)field).text);
+        rt_writer_words(writer, "%s", rt_number_show(*(const double *)field).text);
         break;
     case RT_PARAM_BOOL:
-        put_words(writer, "%s", *(const bool *)field ? "true" : "false");
+        rt_writer_words(writer, "%s", *(const bool *)field ? "true" : "false");
         break;
     case RT_PARAM_ENUM:
-        put_string(writer, param->choices[*(const int *)field]);
+        rt_writer_string(writer, param->choices[*(const int *)field]);
         break;
     case RT_PARAM_STRING:
-        put_string(writer, *(const char *const *)field);
+        rt_writer_string(writer, *(const char *const *)field);
         break;
     case RT_PARAM_INT_LIST: {
         const rt_int_list *list = field;
         for (size_t i = 0; i < list->count; ++i)
-            put_words(writer, "%s%lld", i ? ", " : "[", (long long)list->values[i]);
-        put_words(writer, "%s", list->count ? "]" : "[]");
+            rt_writer_words(writer, "%s%lld", i ? ", " : "[", (long long)list->values[i]);
+        rt_writer_words(writer, "%s", list->count ? "]" : "[]");
         break;
     }
     case RT_PARAM_FLOAT_LIST: {
         const rt_float_list *list = field;
         for (size_t i = 0; i < list->count; ++i)
-            put_words(writer, "%s%s", i ? ", " : "[", rt_number_show(list->values[i]).text);
-        put_words(writer, "%s", list->count ? "]" : "[]");
+            rt_writer_words(writer, "%s%s", i ? ", " : "[", rt_number_show(list->values[i]).text);
+        rt_writer_words(writer, "%s", list->count ? "]" : "[]");
         break;
     }
     }
 }
 
-static void put_indent(struct writer *writer, int indent)
+static void put_indent(rt_writer *writer, int indent)
 {
-    put_words(writer, "%*s", indent, "");
+    rt_writer_words(writer, "%*s", indent, "");
 }
 
-static void put_param(struct writer *writer, int indent, const rt_param *param, const void *owner)
+static void put_param(rt_writer *writer, int indent, const rt_param *param, const void *owner)
 {
     if (param->type == RT_PARAM_STRING && !*(const char *const *)((const char *)owner + param->offset))
         return; /* nothing was given and nothing is the default */
     put_indent(writer, indent);
-    put_words(writer, "%s: ", param->name);
+    rt_writer_words(writer, "%s: ", param->name);
     put_value(writer, param, owner);
-    put(writer, "\n", 1);
+    rt_writer_put(writer, "\n", 1);
 }
 
-static void put_params(struct writer *writer, int indent, const rt_param *params, const void *owner)
+static void put_params(rt_writer *writer, int indent, const rt_param *params, const void *owner)
 {
     for (const rt_param *param = params; param && param->name && owner; ++param)
         put_param(writer, indent, param, owner);
 }
 
-static void put_heading(struct writer *writer, int indent, const char *name, bool has_settings)
+static void put_heading(rt_writer *writer, int indent, const char *name, bool has_settings)
 {
     put_indent(writer, indent);
-    put_words(writer, "%s:%s\n", name, has_settings ? "" : " {}");
+    rt_writer_words(writer, "%s:%s\n", name, has_settings ? "" : " {}");
 }
 
-static void put_choice(struct writer *writer, int indent, const char *what, const char *name, const rt_param *params,
+static void put_choice(rt_writer *writer, int indent, const char *what, const char *name, const rt_param *params,
                        const void *settings)
 {
     put_heading(writer, indent, what, true);
@@ -153,20 +77,20 @@ static void put_choice(struct writer *writer, int indent, const char *what, cons
     put_params(writer, indent + 4, params, settings);
 }
 
-static void put_monitor(struct writer *writer, int indent, const rt_train_recipe *train)
+static void put_monitor(rt_writer *writer, int indent, const rt_train_recipe *train)
 {
     const char *separator = "";
     put_indent(writer, indent);
-    put_words(writer, "monitor: [");
+    rt_writer_words(writer, "monitor: [");
     for (size_t m = 0; m < RT_MONITORS; ++m)
         if (train->monitored[m]) {
-            put_words(writer, "%s%s", separator, rt_monitor_names[m]);
+            rt_writer_words(writer, "%s%s", separator, rt_monitor_names[m]);
             separator = ", ";
         }
-    put_words(writer, "]\n");
+    rt_writer_words(writer, "]\n");
 }
 
-static void put_train(struct writer *writer, int indent, const rt_train_recipe *train)
+static void put_train(rt_writer *writer, int indent, const rt_train_recipe *train)
 {
     const rt_optimizer *optimizer = train->optimizer.optimizer;
     const rt_schedule *schedule = train->schedule.schedule;
@@ -177,18 +101,18 @@ static void put_train(struct writer *writer, int indent, const rt_train_recipe *
     put_choice(writer, indent + 2, "schedule", schedule->name, schedule->params, train->schedule.settings);
 }
 
-static void put_terms(struct writer *writer, int indent, const rt_loss_recipe *terms, size_t count)
+static void put_terms(rt_writer *writer, int indent, const rt_loss_recipe *terms, size_t count)
 {
     put_heading(writer, indent, "loss", true);
     for (size_t i = 0; i < count; ++i) {
         put_indent(writer, indent + 2);
-        put_words(writer, "- %s:\n", terms[i].loss->name);
+        rt_writer_words(writer, "- %s:\n", terms[i].loss->name);
         put_params(writer, indent + 6, rt_recipe_params_term, &terms[i]);
         put_params(writer, indent + 6, terms[i].loss->params, terms[i].settings);
     }
 }
 
-static void put_network(struct writer *writer, int indent, const rt_param *params, const rt_network_recipe *network)
+static void put_network(rt_writer *writer, int indent, const rt_param *params, const rt_network_recipe *network)
 {
     put_params(writer, indent, params, network);
     put_params(writer, indent, network->family->params, network->settings);
@@ -199,32 +123,32 @@ static void put_network(struct writer *writer, int indent, const rt_param *param
 }
 
 /* One, or a list of several. */
-static void put_teachers(struct writer *writer, const rt_recipe *recipe)
+static void put_teachers(rt_writer *writer, const rt_recipe *recipe)
 {
     size_t count = rt_recipe_teachers(recipe);
     if (count > 0)
         put_heading(writer, 0, "teacher", true);
     for (size_t i = 0; i < count; ++i) {
         if (count > 1)
-            put_words(writer, "  -\n");
+            rt_writer_words(writer, "  -\n");
         put_network(writer, count > 1 ? 4 : 2, rt_recipe_params_teacher, rt_recipe_teacher(recipe, i));
     }
 }
 
-static void put_plugins(struct writer *writer, const rt_recipe *recipe)
+static void put_plugins(rt_writer *writer, const rt_recipe *recipe)
 {
     if (recipe->plugin_count > 0)
         put_heading(writer, 0, "plugins", true);
     for (size_t i = 0; i < recipe->plugin_count; ++i) {
-        put_words(writer, "  - {file: ");
-        put_string(writer, recipe->plugins[i].file);
-        put_words(writer, ", checksum: \"%s\"}\n", recipe->plugins[i].checksum);
+        rt_writer_words(writer, "  - {file: ");
+        rt_writer_string(writer, recipe->plugins[i].file);
+        rt_writer_words(writer, ", checksum: \"%s\"}\n", recipe->plugins[i].checksum);
     }
 }
 
 char *rt_recipe_resolve(const rt_recipe *recipe)
 {
-    struct writer writer = {0};
+    rt_writer writer = {0};
     const rt_param *top = rt_recipe_params_top;
     put_param(&writer, 0, top, recipe);
     put_plugins(&writer, recipe);

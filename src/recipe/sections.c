@@ -116,7 +116,8 @@ const rt_param rt_recipe_params_train[] = {
 const rt_recipe_section rt_recipe_sections[] = {
     {"", "the whole of one experiment", rt_recipe_params_top,
      "the sections data, teacher, student, loss and train; plugins: [FILE.so, ...], losses of your own\n"
-     "(`retort help plugin`), by paths relative to the recipe's folder"},
+     "(`retort help plugin`), by paths relative to the recipe's folder; sweep: {KEY: [VALUE, ...]},\n"
+     "the many runs of `retort sweep`"},
     {"data", "where the images come from; required", rt_recipe_params_data,
      "the reader's own settings (`retort help dataset/NAME`), and augment"},
     {"data.augment", "random changes to each training image; none by default", rt_recipe_params_augment, "crop"},

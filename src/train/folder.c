@@ -70,3 +70,13 @@ rt_status rt_run_folder_make(const char *out, const char *recipe_path, char **fo
     free(name);
     return status;
 }
+
+rt_status rt_run_folder_recipe(const char *folder, const rt_recipe *recipe, rt_error *err)
+{
+    char *path = rt_path_join(folder, "recipe.yaml"), *text = rt_recipe_resolve(recipe);
+    rt_status status = path && text ? rt_file_write(path, &(rt_piece){text, strlen(text)}, 1, err)
+                                    : rt_fail(err, RT_ERROR_MEMORY, "no memory to resolve the recipe");
+    free(path);
+    free(text);
+    return status;
+}

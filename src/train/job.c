@@ -1,5 +1,6 @@
 #include "train/job.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cpu.h"
@@ -98,6 +99,15 @@ static rt_status finish_job(const rt_job_setting *setting, rt_job *job, rt_error
     return status;
 }
 
+static rt_status sum_up(const rt_job_setting *setting, rt_job *job, rt_error *err)
+{
+    const char *failure = job->training ? rt_training_failure(job->training) : NULL;
+    if (!failure)
+        return finish_job(setting, job, err);
+    snprintf(job->outcome->failure, sizeof job->outcome->failure, "%s", failure);
+    return RT_OK;
+}
+
 /* Those that are open, side by side. */
 static rt_status train(const rt_job_setting *setting, rt_job *jobs, size_t count, rt_error *err)
 {
@@ -115,6 +125,7 @@ static rt_status train(const rt_job_setting *setting, rt_job *jobs, size_t count
                                                 .teacher = setting->teacher,
                                                 .trainings = trainings,
                                                 .count = open,
+                                                .tolerant = setting->tolerant,
                                                 .stop = setting->stop},
                                  err);
     free(trainings);
@@ -146,7 +157,7 @@ static rt_status run_some(const rt_job_setting *setting, rt_job *jobs, size_t co
     if (status == RT_OK)
         status = train(setting, jobs, *done, err);
     for (size_t i = 0; i < *done && status == RT_OK; ++i)
-        status = finish_job(setting, &jobs[i], err);
+        status = sum_up(setting, &jobs[i], err);
     /* The cause is in `err`, and a log that cannot be written must not replace it. */
     for (size_t i = 0; i < *done; ++i) {
         if (status != RT_OK && jobs[i].training)

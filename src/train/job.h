@@ -33,6 +33,7 @@ typedef struct rt_job_setting {
     rt_teacher *teacher;               /* NULL for none */
     const char *label;                 /* for the one progress line of all */
     size_t together;                   /* at most so many at a time; 0 for as many as memory allows */
+    bool tolerant;                     /* as in lockstep.h: the outcome of one that was given up says so */
     bool resume;                       /* go on from checkpoints; pass over what is finished */
     const volatile sig_atomic_t *stop; /* as in lockstep.h */
 } rt_job_setting;

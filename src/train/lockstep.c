@@ -76,6 +76,15 @@ static rt_status stop_all(const rt_lockstep *lockstep, rt_error *err)
     return status;
 }
 
+/* What one training's error is to the others. */
+static rt_status judge_failure(const struct loop *loop, rt_training *training, rt_status status, rt_error *err)
+{
+    if (status != RT_ERROR_NUMERIC || !loop->lockstep->tolerant)
+        return status;
+    rt_training_give_up(training, err);
+    return RT_OK;
+}
+
 /* The rest of the epoch under way. */
 static rt_status run_epoch(struct loop *loop, rt_error *err)
 {
@@ -91,9 +100,12 @@ static rt_status run_epoch(struct loop *loop, rt_error *err)
             RT_TRY(rt_teacher_logits(lockstep->teacher, batch, loop->teacher_logits, err));
         double shared = rt_seconds() - started;
         for (size_t i = 0; i < lockstep->count; ++i) {
-            const rt_training_state *at = rt_training_at(lockstep->trainings[i]);
-            if (!rt_training_is_done(lockstep->trainings[i]) && at->epoch == loop->epoch && at->batch == loop->batch)
-                RT_TRY(rt_training_step(lockstep->trainings[i], batch, loop->teacher_logits, shared, err));
+            rt_training *training = lockstep->trainings[i];
+            const rt_training_state *at = rt_training_at(training);
+            if (rt_training_is_done(training) || at->epoch != loop->epoch || at->batch != loop->batch)
+                continue;
+            rt_status status = rt_training_step(training, batch, loop->teacher_logits, shared, err);
+            RT_TRY(judge_failure(loop, training, status, err));
         }
         show_progress(loop);
         if (lockstep->stop && *lockstep->stop)
@@ -104,10 +116,11 @@ static rt_status run_epoch(struct loop *loop, rt_error *err)
 static rt_status end_epoch(const struct loop *loop, rt_error *err)
 {
     const rt_lockstep *lockstep = loop->lockstep;
-    for (size_t i = 0; i < lockstep->count; ++i)
-        if (!rt_training_is_done(lockstep->trainings[i]) &&
-            rt_training_at(lockstep->trainings[i])->epoch == loop->epoch)
-            RT_TRY(rt_training_end_epoch(lockstep->trainings[i], err));
+    for (size_t i = 0; i < lockstep->count; ++i) {
+        rt_training *training = lockstep->trainings[i];
+        if (!rt_training_is_done(training) && rt_training_at(training)->epoch == loop->epoch)
+            RT_TRY(judge_failure(loop, training, rt_training_end_epoch(training, err), err));
+    }
     return RT_OK;
 }
 

@@ -17,6 +17,7 @@ typedef struct rt_outcome {
     bool trained;              /* here, so that `training` holds; otherwise top1 alone */
     double top1, top5;         /* on the test set, now */
     rt_training_result training;
+    char failure[256]; /* why it has no result; "" where it has one */
 } rt_outcome;
 
 /* Metrics, seed, schedule, machine and versions. Written whole or not at all. */

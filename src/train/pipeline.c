@@ -28,6 +28,7 @@ static rt_status run_jobs(const rt_pipeline *pipeline, rt_teacher *teacher, rt_j
                                     .teacher = teacher,
                                     .label = "students",
                                     .together = job->together,
+                                    .tolerant = job->tolerant,
                                     .resume = job->resume,
                                     .stop = job->stop};
     char(*fingerprints)[RT_FINGERPRINT_CAPACITY] = malloc(count * sizeof *fingerprints);

@@ -17,6 +17,7 @@ typedef struct rt_pipeline_job {
     const char *const *folders; /* of each student; they exist and hold recipe.yaml */
     const char *const *labels;  /* of each student, for progress lines */
     size_t together;            /* as in job.h */
+    bool tolerant;              /* likewise */
     bool resume;                /* likewise */
     const volatile sig_atomic_t *stop;
 } rt_pipeline_job;

@@ -25,6 +25,7 @@ struct rt_training {
     rt_metrics validation, test;      /* of the latest evaluation */
     rt_teacher_counts before, taught; /* when it began, and since */
     double agreement;                 /* of the teacher with itself in fp32, percent; NaN where it is fp32 */
+    rt_error failure;                 /* why it was given up, if it was */
     char *checkpoint, *best, *last, *csv, *log;
 };
 
@@ -116,11 +117,25 @@ const rt_training_state *rt_training_at(const rt_training *training)
 
 bool rt_training_is_done(const rt_training *training)
 {
-    return training->state.epoch >= training->options.recipe->epochs;
+    return training->failure.status != RT_OK || training->state.epoch >= training->options.recipe->epochs;
+}
+
+void rt_training_give_up(rt_training *training, const rt_error *err)
+{
+    training->failure = *err;
+    rt_progress_say(training->progress, "%-8s given up: %s", training->options.label, err->message);
+    rt_log_event(training->log, rt_status_name(err->status), err->message, NULL);
+}
+
+const char *rt_training_failure(const rt_training *training)
+{
+    return training->failure.status != RT_OK ? training->failure.message : NULL;
 }
 
 uint64_t rt_training_images_left(const rt_training *training)
 {
+    if (rt_training_is_done(training))
+        return 0;
     uint64_t epochs = (uint64_t)(training->options.recipe->epochs - training->state.epoch);
     return epochs * training->options.data->train_count - training->state.train.samples;
 }

@@ -80,6 +80,10 @@ rt_status rt_training_tell_taught(rt_training *training, rt_error *err);
  * recipe asks for one). */
 rt_status rt_training_finish(rt_training *training, rt_training_result *result, rt_error *err);
 
+/* Goes no further, for the reason in `err`, which it says, logs and keeps: it is done then, without a result. */
+void rt_training_give_up(rt_training *training, const rt_error *err);
+const char *rt_training_failure(const rt_training *training); /* that reason; NULL for none */
+
 const rt_training_state *rt_training_at(const rt_training *training);
 bool rt_training_is_done(const rt_training *training);
 uint64_t rt_training_images_left(const rt_training *training); /* to be trained on, over all epochs */

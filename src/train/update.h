@@ -13,7 +13,7 @@ typedef struct rt_update {
     float *moments[RT_OPTIMIZER_MAX_MOMENTS]; /* [graph->trained_floats] each, as many as the optimizer keeps */
     double *squares;                          /* scratch: the gradients' squares, a sum for each piece */
     rt_parameters *average; /* moving average of the network's values and buffers, or NULL when it is off */
-    int64_t step;                             /* updates so far */
+    int64_t step;           /* updates so far */
     int64_t steps_per_epoch;
     double learning_rate; /* of the latest update */
 } rt_update;

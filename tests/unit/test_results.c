@@ -222,12 +222,9 @@ static void log_lines_stay_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_have_their_columns),
-        cmocka_unit_test(earlier_rows_are_taken_back),
-        cmocka_unit_test(tables_of_other_runs_are_refused),
-        cmocka_unit_test(names_that_are_too_long_are_refused),
-        cmocka_unit_test(idle_terms_have_no_value),
-        cmocka_unit_test(log_lines_stay_whole),
+        cmocka_unit_test(rows_have_their_columns),          cmocka_unit_test(earlier_rows_are_taken_back),
+        cmocka_unit_test(tables_of_other_runs_are_refused), cmocka_unit_test(names_that_are_too_long_are_refused),
+        cmocka_unit_test(idle_terms_have_no_value),         cmocka_unit_test(log_lines_stay_whole),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

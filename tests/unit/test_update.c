@@ -47,7 +47,8 @@ static struct trial begin_with_channels(const char *train, size_t channels)
     assert_int_equal(rt_graph_finish(graph, NULL), RT_OK);
     assert_int_equal(rt_parameters_new(graph, true, &trial.parameters, NULL), RT_OK);
     fill(trial.parameters->values, graph->trained_floats, 1.0f);
-    assert_int_equal(rt_update_open(&trial.update, &trial.recipe->train, trial.parameters, trial.parameters->graph, 4, NULL), RT_OK);
+    assert_int_equal(
+        rt_update_open(&trial.update, &trial.recipe->train, trial.parameters, trial.parameters->graph, 4, NULL), RT_OK);
     return trial;
 }
 
