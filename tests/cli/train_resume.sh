@@ -62,7 +62,8 @@ cut_off() {
     shift 5
     command_line="retort train $* (signal $signal after $epochs epochs in $folder)"
     checks=$((checks + 1))
-    "$retort" train "$@" >"$printed/stdout" 2>"$printed/stderr" </dev/null &
+    # On a busy machine this script must get its turn before the training is over.
+    nice -n 19 "$retort" train "$@" >"$printed/stdout" 2>"$printed/stderr" </dev/null &
     process=$!
     while kill -0 $process 2>"$scratch/gone" && [ "$(rows "$folder")" -lt "$epochs" ]; do
         sleep 0.01
