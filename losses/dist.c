@@ -111,6 +111,10 @@ const rt_loss rt_loss_dist = {
         "over the batch; means over the batch and over the classes",
     .reference = "Huang, You, Wang, Qian, Xu: Knowledge Distillation from A Stronger Teacher, NeurIPS 2022, "
                  "arXiv:2205.10536",
+    .published =
+        "CIFAR-100, weight 2 at temperature 4 beside cross-entropy at 1, 240 epochs: resnet32x4 to resnet8x4\n"
+        "76.31. ImageNet, temperature 1: resnet34 to resnet18 72.07. Whether of the last or the best epoch is not\n"
+        "stated",
     .ports = rt_divergence_ports,
     .port_count = RT_DIVERGENCE_PORTS,
     .params = params,

@@ -61,6 +61,9 @@ const rt_loss rt_loss_dkd = {
         "p = softmax(teacher / temperature), q = softmax(student / temperature), y the label,\n"
         "p' and q' the distributions given that it is not y; mean over the batch",
     .reference = "Zhao, Cui, Song, Qiu, Liang: Decoupled Knowledge Distillation, CVPR 2022, arXiv:2203.08679",
+    .published = "CIFAR-100, temperature 4, alpha 1, beta 8, warm-up of 20 epochs, beside cross-entropy at 1;\n"
+                 "240 epochs, best epoch, test set: resnet32x4 to resnet8x4 76.32.\n"
+                 "ImageNet, temperature 1, beta 0.5: resnet34 to resnet18 71.70",
     .ports = rt_target_ports,
     .port_count = RT_TARGET_PORTS,
     .params = params,

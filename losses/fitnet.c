@@ -67,6 +67,8 @@ const rt_loss rt_loss_fitnet = {
                "their sizes are not the teacher's",
     .reference = "Romero et al.: FitNets: Hints for Thin Deep Nets, ICLR 2015, arXiv:1412.6550, equation 3; trained "
                  "jointly as in Tian et al. 2020, arXiv:1910.10699, whose weight is 100",
+    .published = "CIFAR-100, weight 100 beside cross-entropy at 1, second stage, trained jointly;\n"
+                 "240 epochs by RepDistiller's recipe, last epoch, test set: resnet32x4 to resnet8x4 73.50",
     .ports = ports,
     .port_count = PORTS,
     .properties = RT_LOSS_NON_NEGATIVE | RT_LOSS_ZERO_AT_EQUALITY,

@@ -82,6 +82,10 @@ const rt_loss rt_loss_kl = {
     .formula = "temperature^2 * sum_k p_k (log p_k - log q_k), p = softmax(teacher / temperature),\n"
                "q = softmax(student / temperature); mean over the batch",
     .reference = "Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015, arXiv:1503.02531",
+    .published = "CIFAR-100, weight 0.9 at temperature 4 beside cross-entropy at 0.1;\n"
+                 "240 epochs by RepDistiller's recipe, last epoch, test set:\n"
+                 "wrn_40_2 to wrn_16_2 74.92, resnet56 to resnet20 70.66,\n"
+                 "resnet32x4 to resnet8x4 73.33, vgg13 to vgg8 72.98",
     .ports = ports,
     .port_count = PORTS,
     .params = params,

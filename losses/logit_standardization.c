@@ -88,6 +88,9 @@ const rt_loss rt_loss_logit_standardization = {
                "mean over the batch",
     .reference =
         "Sun, Ren, Li, Wang, Cao: Logit Standardization in Knowledge Distillation, CVPR 2024, arXiv:2403.01427",
+    .published =
+        "CIFAR-100, weight 9 at temperature 2 beside cross-entropy at 0.1, 240 epochs: resnet32x4 to resnet8x4\n"
+        "76.62; whether of the last or the best epoch is not stated",
     .ports = rt_divergence_ports,
     .port_count = RT_DIVERGENCE_PORTS,
     .params = params,

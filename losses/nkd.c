@@ -74,6 +74,9 @@ const rt_loss rt_loss_nkd = {
     .reference =
         "Yang, Zeng, Li, Zhang, Yuan, Li: From Knowledge Distillation to Self-Knowledge Distillation: A Unified "
         "Approach with Normalized Loss and Customized Soft Labels, ICCV 2023, arXiv:2303.13005",
+    .published =
+        "ImageNet, gamma 1.5 at temperature 1 beside cross-entropy at 1: resnet34 to resnet18 71.96; whether of\n"
+        "the last or the best epoch is not stated",
     .ports = rt_target_ports,
     .port_count = RT_TARGET_PORTS,
     .params = params,

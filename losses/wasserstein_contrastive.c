@@ -306,6 +306,9 @@ const rt_loss rt_loss_wasserstein_contrastive = {
                "<t_i, M_s[k]>. The form is ours: neither the paper's text nor its code could be read",
     .reference = "Chen, Wang, Gan, Liu, Henao, Carin: Wasserstein Contrastive Representation Distillation,\n"
                  "CVPR 2021, arXiv:2012.08674; the form is ours, after its abstract",
+    .published =
+        "CIFAR-100, resnet32x4 to resnet8x4 with kl beside it 76.15; weights, schedule and whether of the last or\n"
+        "the best epoch could not be read",
     .ports = ports,
     .port_count = PORTS,
     .params = params,

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ask.h"
@@ -39,6 +40,14 @@ static void special_cases(void **state)
          1e-12},
         {{"sinkhorn", {NULL}}, SAMPLES, {"sinkhorn", {"batch_mean=true"}}, 1e-12},
         {{"sinkhorn", {"temperature_squared=true"}}, 4.0, {"sinkhorn", {NULL}}, 1e-12},
+        {{"ttm", {"temperature=1"}}, 1.0, KL, 1e-12},
+        {{"bd_kd", {"beta=1", "temperature=1"}}, 1.0, {"jeffreys", {NULL}}, 1e-12},
+        {{"mlkd", {"temperatures=[1]", "beta=0", "gamma=0"}}, 1.0, KL, 1e-12},
+        {{"mlkd", {"temperatures=[3]", "temperature_squared=true", "beta=0", "gamma=0"}},
+         1.0,
+         {"kl", {"temperature=3"}},
+         1e-12},
+        {{"mse_logits", {"centered=true"}}, 1.0, {"log_variance", {"under=uniform"}}, 1e-12},
         /* Where entropy is all, the plan is even whatever the student does. */
         {{"sinkhorn", {"epsilon=10000"}}, 1.0, {"sinkhorn", {"epsilon=10000", "gradient=envelope"}}, 1e-3},
     };
@@ -132,6 +141,81 @@ static void plackett_luce_of_an_undecided_teacher_is_list_mle(void **state)
     assert_true(fabs(value - expected) <= 1e-12 * expected);
 }
 
+/* Whose value is another's and what no student changes: the gradient is the other's. */
+static void gradients_of_other_losses(void **state)
+{
+    (void)state;
+    static const struct asked same[][2] = {
+        {{"soft_target", {"temperature=3"}}, {"kl", {"temperature=3", "temperature_squared=false"}}},
+        {{"soft_target", {"temperature=3", "temperature_squared=true"}}, {"kl", {"temperature=3"}}},
+        {{"ofa", {"gamma=1", "temperature=2"}}, {"soft_target", {"temperature=2"}}},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; ++i) {
+        struct answer a = ask(same[i][0]), b = ask(same[i][1]);
+        for (size_t k = 0; k < LOGITS; ++k)
+            assert_true(fabsf(a.gradient[k] - b.gradient[k]) <= 1e-7f);
+    }
+}
+
+/* In the paper's form at gamma 1 the label's class weighs 1 more: that is cross-entropy. */
+static void ofa_of_the_paper_has_cross_entropy_in_it(void **state)
+{
+    (void)state;
+    const struct answer sum = ask((struct asked){"ofa", {"form=paper"}}),
+                        part = ask((struct asked){"soft_target", {NULL}});
+    const struct answer rest = ask((struct asked){"cross_entropy", {NULL}});
+    assert_true(fabs(sum.value - part.value - rest.value) <= 1e-12 * sum.value);
+    for (size_t k = 0; k < LOGITS; ++k)
+        assert_true(fabsf(sum.gradient[k] - part.gradient[k] - rest.gradient[k]) <= 1e-7f);
+}
+
+/* One teacher for all samples and one label, so that dkd's beta can be what makes kl of it: 1 - p_y. */
+static void dkd_is_kl_at_its_beta(void **state)
+{
+    (void)state;
+    float alike[LOGITS];
+    int64_t kept[SAMPLES];
+    double sum = 0.0;
+    memcpy(kept, labels, sizeof kept);
+    for (size_t n = 0; n < SAMPLES; ++n) {
+        memcpy(alike + n * CLASSES, teacher, CLASSES * sizeof *alike);
+        labels[n] = 3;
+    }
+    for (size_t k = 0; k < CLASSES; ++k)
+        sum += exp((double)teacher[k]);
+    char beta[40];
+    snprintf(beta, sizeof beta, "beta=%.17g", 1.0 - exp((double)teacher[3]) / sum);
+    check_multiple(ask_about((struct asked){"dkd", {"temperature=1", "alpha=1", beta}}, student, alike), 1.0,
+                   ask_about((struct asked)KL, student, alike), 1e-12, "dkd");
+    memcpy(labels, kept, sizeof kept);
+}
+
+/* A teacher who thinks all classes alike has C^(1 - 1/T) for the sum of his powers. */
+static void ttm_weighs_by_the_sum_of_powers(void **state)
+{
+    (void)state;
+    const float undecided[LOGITS] = {0};
+    check_multiple(ask_about((struct asked){"ttm", {"temperature=2", "weighted=true"}}, student, undecided),
+                   sqrt((double)CLASSES), ask_about((struct asked){"ttm", {"temperature=2"}}, student, undecided),
+                   1e-12, "ttm");
+}
+
+/* Where student and teacher are as sure, or surer, by much: the student's own distribution is all but even there. */
+static void bd_kd_takes_sides(void **state)
+{
+    (void)state;
+    float sure[LOGITS], unsure[LOGITS];
+    for (size_t i = 0; i < LOGITS; ++i) {
+        sure[i] = 3.0f * student[i];
+        unsure[i] = 0.1f * student[i];
+    }
+    static const struct asked forward = {"bd_kd", {"beta=0", "temperature=1"}};
+    check_multiple(ask_about(forward, sure, teacher), 1.0, ask_about((struct asked)REVERSE_KL, sure, teacher), 1e-12,
+                   "bd_kd of the surer");
+    check_multiple(ask_about(forward, unsure, teacher), 1.0, ask_about((struct asked)KL, unsure, teacher), 1e-12,
+                   "bd_kd of the less sure");
+}
+
 int main(void)
 {
     rt_threads_start(2);
@@ -139,6 +223,11 @@ int main(void)
         cmocka_unit_test(special_cases),
         cmocka_unit_test(adaptive_alpha_switches_by_sample),
         cmocka_unit_test(adaptive_alpha_is_kl_far_away),
+        cmocka_unit_test(gradients_of_other_losses),
+        cmocka_unit_test(ofa_of_the_paper_has_cross_entropy_in_it),
+        cmocka_unit_test(dkd_is_kl_at_its_beta),
+        cmocka_unit_test(ttm_weighs_by_the_sum_of_powers),
+        cmocka_unit_test(bd_kd_takes_sides),
         cmocka_unit_test(sinkhorn_finds_a_permutation),
         cmocka_unit_test(plackett_luce_of_a_certain_teacher_is_cross_entropy),
         cmocka_unit_test(plackett_luce_of_an_undecided_teacher_is_list_mle),

@@ -73,6 +73,16 @@ static const struct variant {
     {"nkd", "gamma=0"},
     {"mse_logits", "centered=true"},
     {"logit_standardization", "temperature=1"},
+    {"soft_target", "temperature=4"},
+    {"ofa", "gamma=1.4"},
+    {"ofa", "form=paper"},
+    {"bd_kd", "beta=0.5"},
+    {"ttm", "weighted=true"},
+    {"ttm", "temperature=1"},
+    {"mlkd", "temperatures=[1]"},
+    {"mlkd", "alpha=0"},
+    {"mlkd", "beta=0"},
+    {"mlkd", "gamma=0"},
 };
 
 /* One evaluation: what goes in, and what comes out. */
