@@ -5,32 +5,18 @@
 
 #include "formats/mapping.h"
 #include "formats/safetensors.h"
+#include "formats/torch_state.h"
 
-/* PyTorch's own checkpoints: a zip archive, or a bare pickle of protocol 2 to 5 in older files. */
-static bool pytorch_recognise(const unsigned char *bytes, size_t size)
-{
-    bool zip = size >= 4 && memcmp(bytes, "PK\x03\x04", 4) == 0;
-    bool pickle = size >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5;
-    return zip || pickle;
-}
-
-static rt_status pytorch_refuse(const char *path, rt_tensors *tensors, rt_error *err)
-{
-    (void)tensors;
-    return rt_fail(
-        err, RT_ERROR_FORMAT,
-        "cannot read '%s': PyTorch checkpoints (zip or pickle) are not read yet; convert it to safetensors with "
-        "safetensors.torch.save_file()",
-        path);
-}
-
-/* Asked in this order: a safetensors header can begin with the two bytes of a pickle, not the other way round. */
+/* Asked in this order: a safetensors file can begin with the two bytes of a pickle, and a zip archive with what is the
+ * length of a safetensors header. */
 static const struct reader {
+    const char *name;
     bool (*recognise)(const unsigned char *bytes, size_t size);
     rt_status (*open)(const char *path, rt_tensors *tensors, rt_error *err);
 } readers[] = {
-    {rt_safetensors_recognise, rt_safetensors_open},
-    {pytorch_recognise, pytorch_refuse},
+    {"PyTorch (zip)", rt_torch_zip_recognise, rt_torch_zip_open},
+    {"safetensors", rt_safetensors_recognise, rt_safetensors_open},
+    {"PyTorch (stream)", rt_torch_stream_recognise, rt_torch_stream_open},
 };
 
 rt_status rt_tensors_open(const char *path, rt_tensors *tensors, rt_error *err)
@@ -46,8 +32,12 @@ rt_status rt_tensors_open(const char *path, rt_tensors *tensors, rt_error *err)
     rt_mapping_close(&file);
     if (!reader)
         return rt_fail(err, RT_ERROR_FORMAT,
-                       "cannot read '%s': %zu bytes in no known weights format; it must be safetensors", path, size);
-    return reader->open(path, tensors, err);
+                       "cannot read '%s': %zu bytes in no known weights format; it must be safetensors or "
+                       "PyTorch's",
+                       path, size);
+    RT_TRY(reader->open(path, tensors, err));
+    tensors->format = reader->name;
+    return RT_OK;
 }
 
 void rt_tensors_close(rt_tensors *tensors)

@@ -43,12 +43,15 @@ typedef struct rt_tensors {
     size_t count;
     rt_text_pair *metadata;
     size_t metadata_count;
-    void *owner; /* the reader's: what `items` and `metadata` point into */
+    const char *format; /* "safetensors", "PyTorch (zip)", "PyTorch (stream)" */
+    const char *within; /* the part of a PyTorch file that `items` are: "state_dict"; NULL for all of it */
+    void *owner;        /* the reader's: what `items` and `metadata` point into */
     void (*release)(void *owner);
 } rt_tensors;
 
 /* Opens a weights file, whichever known format it holds (by content, not by name).
- * The whole structure is verified before anything is handed out; errors name the file and what is wrong with it. */
+ * The whole structure is verified before anything is handed out; errors name the file and what is wrong with it.
+ * Of PyTorch's files no code is run (formats/pickle.h), and what is no tensor is in `metadata`, in words. */
 rt_status rt_tensors_open(const char *path, rt_tensors *tensors, rt_error *err);
 void rt_tensors_close(rt_tensors *tensors); /* accepts a zeroed struct */
 

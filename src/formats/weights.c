@@ -18,10 +18,25 @@ static bool ends_with(const char *text, const char *suffix)
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-/* torch.nn.DataParallel puts "module." before every name. */
+/* What wrappers put before every name: torch.nn.DataParallel, torch.compile, Lightning modules and the like. */
+static const char *const prefixes[] = {"module.", "_orig_mod.", "model.", "net."};
+
+/* The name without one prefix; itself where it has none. */
+static const char *unwrap(const char *name)
+{
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; ++i)
+        if (begins_with(name, prefixes[i]))
+            return name + strlen(prefixes[i]);
+    return name;
+}
+
+enum { WRAPPERS = 4 }; /* around each other, at most */
+
 static const char *bare_name(const char *name)
 {
-    return begins_with(name, "module.") ? name + strlen("module.") : name;
+    for (int i = 0; i < WRAPPERS; ++i)
+        name = unwrap(name);
+    return name;
 }
 
 /* State of the optimizer, moving averages, what losses have of their own, and counters: not part of a network. */
@@ -52,10 +67,9 @@ static bool graph_uses(const rt_graph *graph, const char *part)
     return false;
 }
 
-/* The parameter that a tensor's bare name stands for, or -1. */
-static int find_parameter(const rt_graph *graph, const char *name)
+static int find_by_alias(const rt_graph *graph, const char *name)
 {
-    int found = find_exactly(graph, name);
+    int found = -1;
     for (size_t i = 0; found < 0 && i < sizeof aliases / sizeof *aliases; ++i) {
         const char *at = strstr(name, aliases[i].theirs);
         char renamed[RT_NAME_CAPACITY];
@@ -65,6 +79,18 @@ static int find_parameter(const rt_graph *graph, const char *name)
                               at + strlen(aliases[i].theirs));
         if (length > 0 && (size_t)length < sizeof renamed)
             found = find_exactly(graph, renamed);
+    }
+    return found;
+}
+
+/* The parameter that a tensor's name stands for, or -1. A network may have the names of wrappers itself. */
+static int find_parameter(const rt_graph *graph, const char *name)
+{
+    int found = -1;
+    for (int i = 0; found < 0 && i <= WRAPPERS; ++i, name = unwrap(name)) {
+        found = find_exactly(graph, name);
+        if (found < 0)
+            found = find_by_alias(graph, name);
     }
     return found;
 }
@@ -140,10 +166,9 @@ static void match(const rt_tensors *tensors, const rt_graph *graph, const rt_ten
 {
     for (size_t i = 0; i < tensors->count; ++i) {
         const rt_tensor *tensor = &tensors->items[i];
-        const char *name = bare_name(tensor->name);
-        if (is_passed_over(name))
+        if (is_passed_over(bare_name(tensor->name)))
             continue;
-        int number = find_parameter(graph, name);
+        int number = find_parameter(graph, tensor->name);
         if (number < 0)
             note_name(a, UNEXPECTED, tensor->name);
         else if (matches[number])

@@ -5,12 +5,12 @@
 #include "formats/tensors.h"
 #include "graph/parameters.h"
 
-/* Copies every parameter and buffer of the graph out of the file's tensors by name. A leading "module." is
- * dropped, "linear.*" serves for "fc.*" and "shortcut.*" for "downsample.*" when the graph has no such names of its
- * own;
- * "*.num_batches_tracked" and tensors that begin with "optimizer.", "ema." or "loss." are passed over. What is missing,
- * unexpected, there twice or of another shape is counted in one error that names the first few of each kind. Weights
- * that are not finite are refused, too. After any error nothing has been copied. `path` is for messages. */
+/* Copies every parameter and buffer of the graph out of the file's tensors by name. What wrappers put
+ * before every name ("module.", "model.", "net.", "_orig_mod.") is dropped, "linear.*" serves for "fc.*" and
+ * "shortcut.*" for "downsample.*" when the graph has no such names of its own; "*.num_batches_tracked" and tensors that
+ * begin with "optimizer.", "ema." or "loss." are passed over. What is missing, unexpected, there twice or of another
+ * shape is counted in one error that names the first few of each kind. Weights that are not finite are refused, too.
+ * After any error nothing has been copied. `path` is for messages. */
 rt_status rt_weights_load(const rt_tensors *tensors, const char *path, rt_parameters *parameters, rt_error *err);
 
 /* The tensors of a network, to be written to a file: as many items as graph->parameter_count, borrowed from it. */

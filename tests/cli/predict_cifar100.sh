@@ -1,8 +1,8 @@
 #!/bin/bash
 # retort eval on real images. RETORT_CIFAR100 is the folder that holds cifar-100-binary.
 #
-# Where RETORT_DATA has weights/cifar100_resnet56.safetensors (converted from the .pth of the same name), its accuracy is
-# measured, too: 66.41 % with PyTorch.
+# Where RETORT_DATA has weights/cifar100_resnet56.pth, its accuracy is measured, too: 66.41 % with PyTorch, and here to
+# within 3 of 10000 images. cifar10_resnet20.th, of PyTorch's older format, is loaded.
 retort=$1
 fixture=$2
 . "$(dirname "$0")/expect.sh"
@@ -23,13 +23,21 @@ expect_exit 2 "$retort" eval --weights "$scratch/coarse.safetensors" --data "cif
     --set labels=coarse
 expect_stderr_contains "train.bin"
 
-weights=${RETORT_DATA:-}/weights/cifar100_resnet56.safetensors
-if [ -f "$weights" ]; then
-    expect_exit 0 "$retort" eval --model resnet56 --weights "$weights" --data "cifar:$scratch/test_only" --split test \
-        --mean .5071,.4867,.4408 --std .2675,.2565,.2761
-    expect_stdout_contains '{"top1": 66.41,'
+weights=${RETORT_DATA:-}/weights
+if [ -f "$weights/cifar100_resnet56.pth" ]; then
+    expect_exit 0 "$retort" eval --model resnet56 --weights "$weights/cifar100_resnet56.pth" \
+        --data "cifar:$scratch/test_only" --split test --mean .5071,.4867,.4408 --std .2675,.2565,.2761
+    expect_stdout_matches '^\{"top1": 66\.(3[89]|4[0-4]?),'
 else
-    echo "not measured: there is no $weights"
+    echo "not measured: there is no $weights/cifar100_resnet56.pth"
+fi
+if [ -f "$weights/cifar10_resnet20.th" ]; then
+    expect_exit 0 "$retort" predict --model resnet20 --set shortcut=identity --weights "$weights/cifar10_resnet20.th" \
+        --data synthetic --split test --set test_samples=8 --mean .485,.456,.406 --std .229,.224,.225 \
+        --logits "$scratch/ten.npy"
+    expect_stdout_contains '"classes": 10,'
+else
+    echo "not loaded: there is no $weights/cifar10_resnet20.th"
 fi
 
 finish

@@ -134,6 +134,34 @@ static void other_projects_names_are_understood(void **state)
     assert_loaded();
 }
 
+static void wrappers_are_dropped(void **state)
+{
+    (void)state;
+    static const char *const wrappers[] = {"module.", "model.", "net.", "_orig_mod.", "model._orig_mod.module."};
+    for (size_t w = 0; w < sizeof wrappers / sizeof *wrappers; ++w) {
+        rt_weights_hints hints;
+        rt_weights_list(fixture.source, fixture.items);
+        for (size_t i = 0; i < fixture.file.count; ++i) {
+            snprintf(fixture.names[i], sizeof *fixture.names, "%s%s", wrappers[w], fixture.items[i].name);
+            fixture.items[i].name = fixture.names[i];
+        }
+        assert_loaded();
+        assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, NULL), RT_OK);
+        assert_true(hints.classes == 5 && hints.channels == 3 && hints.stem_bias && hints.projection);
+    }
+}
+
+static void a_wrappers_name_yields_to_the_networks_own(void **state)
+{
+    tear_down(state);
+    fixture = (struct fixture){.graph = rt_graph_new()};
+    int x = rt_graph_input(fixture.graph, 1, 1, 3);
+    x = rt_graph_linear(fixture.graph, "model.fc", x, 3, true);
+    rt_graph_output(fixture.graph, rt_graph_linear(fixture.graph, "fc", x, 3, true));
+    set_up_graph();
+    assert_loaded();
+}
+
 static void what_is_no_part_of_a_network_is_passed_over(void **state)
 {
     (void)state;
@@ -306,6 +334,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_is_listed_loads),
+        TEST(wrappers_are_dropped),
+        TEST(a_wrappers_name_yields_to_the_networks_own),
         TEST(other_projects_names_are_understood),
         TEST(what_is_no_part_of_a_network_is_passed_over),
         TEST(an_alias_yields_to_the_networks_own_names),
