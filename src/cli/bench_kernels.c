@@ -6,7 +6,6 @@
 #include "base/threads.h"
 #include "cli/bench.h"
 #include "cli/command.h"
-#include "cli/model_size.h"
 #include "engine/contest.h"
 #include "models/network.h"
 #include "report/table.h"
@@ -57,11 +56,11 @@ static rt_status add_shapes(struct shapes *all, const rt_graph *graph, rt_error 
 static rt_status add_usual(struct shapes *all, rt_error *err)
 {
     for (size_t i = 0; i < sizeof usual_models / sizeof *usual_models; ++i) {
-        const rt_model_input input = RT_MODEL_SIZE_INPUT;
+        const rt_model_family *family = rt_model_find(usual_models[i]);
         rt_network *network;
-        if (!rt_model_find(usual_models[i]))
+        if (!family)
             continue;
-        RT_TRY(rt_network_new(usual_models[i], NULL, &input, false, &network, err));
+        RT_TRY(rt_network_new(usual_models[i], NULL, &family->usual, false, &network, err));
         rt_status status = add_shapes(all, network->graph, err);
         rt_network_free(network);
         RT_TRY(status);

@@ -104,11 +104,13 @@ static rt_status list_summaries(const rt_kind *kind, const rt_catalogue *catalog
 static rt_status list_models(const rt_kind *kind, const rt_catalogue *catalogue, FILE *file, size_t indent,
                              rt_error *err)
 {
-    rt_table *table = rt_table_new("lrrl");
+    rt_table *table = rt_table_new("lrrrrl");
     rt_table_cell(table, "model");
     rt_table_cell(table, "parameters");
     rt_table_cell(table, "MACs");
-    rt_table_cell(table, "for " RT_MODEL_SIZE_WORDS);
+    rt_table_cell(table, "images");
+    rt_table_cell(table, "classes");
+    rt_table_cell(table, "what it is");
     rt_table_rule(table);
     for (size_t i = 0; i < kind->count(catalogue); ++i) {
         const rt_model_family *family;
@@ -118,6 +120,8 @@ static rt_status list_models(const rt_kind *kind, const rt_catalogue *catalogue,
         rt_table_cell(table, "%s", variant);
         rt_table_cell(table, "%s", size.parameters);
         rt_table_cell(table, "%s", size.macs);
+        rt_table_cell(table, "%zu", family->usual.height);
+        rt_table_cell(table, "%zu", family->usual.classes);
         rt_table_cell(table, "%s", family->summary);
     }
     rt_status status = rt_table_print(table, file, indent, err);

@@ -151,8 +151,8 @@ rt_status rt_describe_model(const rt_model_family *family, const char *variant, 
     title(file, "model", variant, family->summary);
     rt_model_size size;
     rt_model_size_find(family, variant, &size);
-    fprintf(file, "\nSize for " RT_MODEL_SIZE_WORDS "\n  %s parameters, %s multiply-accumulates an image\n",
-            size.parameters, size.macs);
+    fprintf(file, "\nSize for images of %zu x %zu and %zu classes\n  %s parameters, %s multiply-accumulates an image\n",
+            family->usual.height, family->usual.width, family->usual.classes, size.parameters, size.macs);
     RT_TRY(params_section(file, "Parameters", family->params, err));
     fprintf(file, "\nIn a recipe\n  student: {model: %s%s", variant, has_required(family->params) ? ", " : "");
     required_settings(file, family->params);

@@ -15,9 +15,8 @@ void rt_model_size_find(const rt_model_family *family, const char *variant, rt_m
     rt_graph *graph = rt_graph_new();
     void *settings = calloc(1, family->settings_size ? family->settings_size : 1);
     if (graph && settings) {
-        rt_model_input input = RT_MODEL_SIZE_INPUT;
         rt_param_defaults(family->params, settings);
-        family->build(graph, variant, settings, &input);
+        family->build(graph, variant, settings, &family->usual);
         if (rt_graph_finish(graph, NULL) == RT_OK) {
             in_millions((double)rt_graph_trained_count(graph), size->parameters);
             in_millions((double)rt_graph_macs(graph), size->macs);

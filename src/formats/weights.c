@@ -1,5 +1,6 @@
 #include "formats/weights.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,12 +254,37 @@ static bool is_one_of(const char *name, const char *const *names)
     return *names;
 }
 
+/* Where among a network's last layers that weight is: 0 is enough where there is one, "classifier.6" is behind
+ * "classifier.3"; -1 for all others. */
+static long classifier_place(const char *name)
+{
+    static const char *const last_layers[] = {"fc.weight", "linear.weight", "classifier.weight", "head.weight", NULL};
+    const char *numbered = "classifier.";
+    char *end;
+    if (is_one_of(name, last_layers))
+        return 0;
+    if (!begins_with(name, numbered) || !isdigit((unsigned char)name[strlen(numbered)]))
+        return -1;
+    const long place = strtol(name + strlen(numbered), &end, 10);
+    return strcmp(end, ".weight") == 0 ? place : -1;
+}
+
+static bool is_1x1(const rt_shape *shape)
+{
+    return shape->count == 4 && shape->dims[2] == 1 && shape->dims[3] == 1;
+}
+
 rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weights_hints *hints, rt_error *err)
 {
-    /* Of the residual networks (ours and others'), VGG, MobileNetV2. */
-    static const char *const last_layers[] = {"fc.weight", "linear.weight", "classifier.weight", "classifier.0.weight",
-                                              NULL};
-    static const char *const first_layers[] = {"conv1.weight", "block0.0.weight", "conv1.0.weight", NULL};
+    /* Of the residual networks (ours and others'), VGG, the mobile networks, transformers. */
+    static const char *const first_layers[] = {"conv1.weight",
+                                               "block0.0.weight",
+                                               "conv1.0.weight",
+                                               "features.0.0.weight",
+                                               "features.0.weight",
+                                               "patch_embed.proj.weight",
+                                               NULL};
+    long last = -1;
     *hints = (rt_weights_hints){0};
     for (size_t i = 0; i < tensors->count; ++i) {
         const rt_tensor *tensor = &tensors->items[i];
@@ -268,9 +294,11 @@ rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weight
             continue;
         /* A size is only believed of a tensor that has elements, and so bytes in the file. */
         bool filled = rt_shape_elements(shape) > 0;
-        if (is_one_of(name, last_layers) && shape->count == 2 && filled)
+        const long place = classifier_place(name);
+        if (place > last && (shape->count == 2 || is_1x1(shape)) && filled) {
             hints->classes = shape->dims[0];
-        else if (is_one_of(name, first_layers) && shape->count == 4 && filled)
+            last = place;
+        } else if (is_one_of(name, first_layers) && shape->count == 4 && filled)
             hints->channels = shape->dims[1];
         else if (strcmp(name, "conv1.bias") == 0)
             hints->stem_bias = true;

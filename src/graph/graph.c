@@ -181,7 +181,12 @@ static size_t slide(size_t size, const rt_window *window)
 {
     size_t reach = window->dilation * (window->kernel - 1) + 1;
     size_t padded = size + 2 * window->padding;
-    return padded < reach ? 0 : (padded - reach) / window->stride + 1;
+    if (padded < reach)
+        return window->reaches_over && reach - padded < window->stride;
+    size_t windows = (padded - reach) / window->stride + 1;
+    /* One that reaches over must begin at a pixel, or in the padding before the first. */
+    bool left_over = (padded - reach) % window->stride != 0 && windows * window->stride < size + window->padding;
+    return windows + (window->reaches_over && left_over);
 }
 
 static bool place_window(rt_graph *graph, rt_node *node, rt_window window)
@@ -195,6 +200,10 @@ static bool place_window(rt_graph *graph, rt_node *node, rt_window window)
                         "to %zu",
                         rt_node_kind_name(node->kind), node->name, window.kernel, window.stride, window.padding,
                         window.dilation, largest_window);
+        return false;
+    }
+    if (window.reaches_over && node->kind != RT_NODE_MAX_POOL) {
+        rt_graph_refuse(graph, "%s '%s': only a max pool can reach over", rt_node_kind_name(node->kind), node->name);
         return false;
     }
     node->window = window;

@@ -50,10 +50,11 @@ typedef struct rt_extent {
 } rt_extent;
 
 /* A sliding window. Square; zero fields mean stride 1, padding 0, dilation 1, groups 1. `channels` is the convolution's
- * output and unused by pools. Convolutions have no bias unless `bias`. */
+ * output and unused by pools. Convolutions have no bias unless `bias`. A max pool that `reaches_over` has one more window
+ * where the last one leaves pixels over (PyTorch's ceil_mode). */
 typedef struct rt_window {
     size_t channels, kernel, stride, padding, dilation, groups;
-    bool bias;
+    bool bias, reaches_over;
 } rt_window;
 
 /* The activation fused into a node by a pass (passes.h); the builders leave NONE. */

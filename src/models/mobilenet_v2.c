@@ -96,5 +96,6 @@ const rt_model_family rt_model_family_mobilenet_v2 = {
     .params = params,
     .settings_size = sizeof(struct mobilenet_v2),
     .variants = variants,
+    .usual = RT_INPUT_CIFAR,
     .build = build,
 };

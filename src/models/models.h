@@ -14,6 +14,16 @@ typedef struct rt_model_input {
     size_t classes;
 } rt_model_input;
 
+/* What families are mostly trained on: for such images their sizes are listed. */
+#define RT_INPUT_CIFAR                                                                                                 \
+    {                                                                                                                  \
+        .height = 32, .width = 32, .channels = 3, .classes = 100                                                       \
+    }
+#define RT_INPUT_IMAGENET                                                                                              \
+    {                                                                                                                  \
+        .height = 224, .width = 224, .channels = 3, .classes = 1000                                                    \
+    }
+
 typedef struct rt_model_family {
     const char *name; /* file name: "resnet" */
     const char *summary;
@@ -21,6 +31,7 @@ typedef struct rt_model_family {
     const rt_param *params; /* options of every variant; a recipe gives them beside `model:` */
     size_t settings_size;
     const char *const *variants; /* NULL-terminated model names: "resnet20" */
+    rt_model_input usual;        /* RT_INPUT_CIFAR or RT_INPUT_IMAGENET */
 
     /* Adds the network to an empty graph: input, layers, and an output named "logits" of shape [N, classes].
      * Parameter names are torchvision's, or those of the benchmark that the networks are from. Errors stick to the

@@ -1,11 +1,12 @@
 /* The residual networks of the CIFAR literature (He et al. 2015, arXiv:1512.03385, section 4.2): a 3x3 stem, three
  * stages of basic blocks, global average pooling, one linear layer. Depth is 6 n + 2. The x4 variants are four times as
  * wide with a stem of 32 channels, as in the CRD benchmark. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/layers.h"
 #include "models/models.h"
+#include "models/residual.h"
 #include "models/width.h"
 
 enum shortcut { SHORTCUT_PROJECTION, SHORTCUT_IDENTITY };
@@ -30,30 +31,6 @@ static const rt_param params[] = {
 static const char *const variants[] = {"resnet8",  "resnet14",  "resnet20",  "resnet32",   "resnet44",
                                        "resnet56", "resnet110", "resnet8x4", "resnet32x4", NULL};
 
-static int basic_block(rt_graph *graph, const struct resnet *options, const char *block, int source, size_t from,
-                       size_t to, size_t stride)
-{
-    char name[RT_NAME_CAPACITY];
-#define NAME(part) (snprintf(name, sizeof name, "%.64s.%s", block, part), name)
-    int x = rt_graph_convolution(graph, NAME("conv1"), source,
-                                 (rt_window){.channels = to, .kernel = 3, .stride = stride, .padding = 1});
-    x = rt_graph_batch_norm(graph, NAME("bn1"), x);
-    x = rt_graph_relu(graph, NAME("relu1"), x);
-    x = rt_graph_convolution(graph, NAME("conv2"), x, (rt_window){.channels = to, .kernel = 3, .padding = 1});
-    x = rt_graph_batch_norm(graph, NAME("bn2"), x);
-    int shortcut = source;
-    if ((stride != 1 || from != to) && options->shortcut == SHORTCUT_IDENTITY) {
-        shortcut = rt_graph_subsample(graph, NAME("shortcut"), source, stride, to);
-    } else if (stride != 1 || from != to) {
-        shortcut = rt_graph_convolution(graph, NAME("downsample.0"), source,
-                                        (rt_window){.channels = to, .kernel = 1, .stride = stride});
-        shortcut = rt_graph_batch_norm(graph, NAME("downsample.1"), shortcut);
-    }
-    x = rt_graph_add(graph, NAME("add"), x, shortcut);
-#undef NAME
-    return rt_graph_relu(graph, block, x);
-}
-
 static void build(rt_graph *graph, const char *variant, const void *settings, const rt_model_input *input)
 {
     const struct resnet *options = settings;
@@ -67,17 +44,12 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
                              (rt_window){.channels = widths[0], .kernel = 3, .padding = 1, .bias = options->stem_bias});
     x = rt_graph_batch_norm(graph, "bn1", x);
     x = rt_graph_relu(graph, "relu", x);
-    size_t channels = widths[0];
-    for (size_t stage = 1; stage <= 3; ++stage) {
-        char name[RT_NAME_CAPACITY];
-        for (size_t block = 0; block < (depth - 2) / 6; ++block) {
-            snprintf(name, sizeof name, "layer%zu.%zu", stage, block);
-            x = basic_block(graph, options, name, x, channels, widths[stage], stage > 1 && block == 0 ? 2 : 1);
-            channels = widths[stage];
-        }
-        snprintf(name, sizeof name, "layer%zu", stage);
-        rt_graph_tap(graph, name, x);
-    }
+    for (size_t stage = 1; stage <= 3; ++stage)
+        x = rt_residual_stage(graph, rt_layer("layer%zu", stage).text, x, (depth - 2) / 6,
+                              (rt_residual){.inside = widths[stage],
+                                            .outputs = widths[stage],
+                                            .stride = stage > 1 ? 2 : 1,
+                                            .identity = options->shortcut == SHORTCUT_IDENTITY});
     x = rt_graph_global_average_pool(graph, "avgpool", x);
     rt_graph_tap(graph, "penultimate", x);
     rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
@@ -90,5 +62,6 @@ const rt_model_family rt_model_family_resnet = {
     .params = params,
     .settings_size = sizeof(struct resnet),
     .variants = variants,
+    .usual = RT_INPUT_CIFAR,
     .build = build,
 };

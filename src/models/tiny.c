@@ -56,5 +56,6 @@ const rt_model_family rt_model_family_tiny = {
     .params = params,
     .settings_size = sizeof(struct tiny),
     .variants = variants,
+    .usual = RT_INPUT_CIFAR,
     .build = build,
 };

@@ -84,5 +84,6 @@ const rt_model_family rt_model_family_vgg = {
     .params = params,
     .settings_size = sizeof(struct vgg),
     .variants = variants,
+    .usual = RT_INPUT_CIFAR,
     .build = build,
 };

@@ -89,5 +89,6 @@ const rt_model_family rt_model_family_wide_resnet = {
     .params = params,
     .settings_size = sizeof(struct wide_resnet),
     .variants = variants,
+    .usual = RT_INPUT_CIFAR,
     .build = build,
 };

@@ -29,6 +29,9 @@ enum { CLASSES = 100 };
 extern const rt_optimizer rt_optimizer_sgd;
 
 static const char *golden_path;
+static struct {
+    size_t sized, trial; /* of images that MACs are for, and of those that networks are run on */
+} sides = {32, 32};
 static bool directly, in_bf16;
 static double error_factor;
 
@@ -40,7 +43,7 @@ static struct {
 } bf16 = {8.0, 0.95};
 static const double mobilenet_units = 200.0, mobilenet_cosine = 0.4;
 
-static rt_graph *build(const char *name, const char *const *values, size_t count)
+static rt_graph *build(const char *name, const char *const *values, size_t count, size_t side)
 {
     rt_error err = {0};
     const rt_model_family *family = rt_model_find(name);
@@ -50,7 +53,7 @@ static rt_graph *build(const char *name, const char *const *values, size_t count
     if (rt_settings_parse(name, family->params, values, count, settings, &err) != RT_OK)
         fail_msg("%s", err.message);
     rt_graph *graph = rt_graph_new();
-    family->build(graph, name, settings, &(rt_model_input){32, 32, 3, CLASSES});
+    family->build(graph, name, settings, &(rt_model_input){side, side, 3, CLASSES});
     free(settings);
     if (rt_graph_finish(graph, &err) != RT_OK)
         fail_msg("%s", err.message);
@@ -74,12 +77,23 @@ static void need(struct golden *golden, const char *first, const char *second)
         fail_msg("%s has no '%s %s'", golden_path, first, second ? second : "");
 }
 
+static void read_sides(void)
+{
+    struct golden golden;
+    if (!seek(&golden, "sides", NULL))
+        return;
+    sides.sized = strtoull(golden_word(&golden, 1), NULL, 10);
+    sides.trial = strtoull(golden_word(&golden, 2), NULL, 10);
+    golden_close(&golden);
+}
+
 /* The network that the file's numbers are of. */
 static rt_graph *build_trial(void)
 {
     struct golden golden;
     need(&golden, "network", NULL);
-    rt_graph *graph = build(golden_word(&golden, 1), (const char *const *)golden.words + 2, golden.word_count - 2);
+    rt_graph *graph = build(golden_word(&golden, 1), (const char *const *)golden.words + 2, golden.word_count - 2,
+                            sides.trial);
     golden_close(&golden);
     return graph;
 }
@@ -93,12 +107,38 @@ static size_t count_parameters(const rt_graph *graph, bool buffers)
     return count;
 }
 
-/* A line `model` or `size`: NAME, trained parameters, multiply-accumulates. */
+static uint32_t hash_more(uint32_t hash, const char *text)
+{
+    for (; *text; ++text)
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash;
+}
+
+/* FNV-1a of lines "NAME dim dim ...": that names and shapes are right, without the room that they take. */
+static uint32_t fingerprint(const rt_graph *graph)
+{
+    char number[24];
+    uint32_t hash = filling_hash("");
+    for (size_t i = 0; i < graph->parameter_count; ++i) {
+        const rt_parameter *about = &graph->parameters[i];
+        hash = hash_more(hash, about->name);
+        for (size_t d = 0; d < about->shape.count; ++d) {
+            snprintf(number, sizeof number, " %zu", about->shape.dims[d]);
+            hash = hash_more(hash, number);
+        }
+        hash = hash_more(hash, "\n");
+    }
+    return hash;
+}
+
+/* A line `model` or `size`: NAME, trained parameters, multiply-accumulates, and the fingerprint if it has one. */
 static rt_graph *build_sized(const struct golden *golden)
 {
-    rt_graph *graph = build(golden_word(golden, 1), NULL, 0);
+    rt_graph *graph = build(golden_word(golden, 1), NULL, 0, sides.sized);
     assert_int_equal(rt_graph_trained_count(graph), strtoull(golden_word(golden, 2), NULL, 10));
     assert_int_equal(rt_graph_macs(graph), strtoull(golden_word(golden, 3), NULL, 10));
+    if (golden->word_count > 4)
+        assert_int_equal(fingerprint(graph), strtoull(golden_word(golden, 4), NULL, 10));
     return graph;
 }
 
@@ -317,10 +357,13 @@ static void steps_of_sgd_follow_pytorchs(void **state)
     struct trial trial;
     float losses[MOST_STEPS];
     size_t steps = 0, far = 0, tensors = 0;
+    if (!seek(&golden, "descent", NULL)) {
+        print_message("the file has no steps\n");
+        return;
+    }
     rt_graph *graph = build_trial();
     float *velocities = rt_aligned_zeros(graph->trained_floats * sizeof(float));
     float *start = rt_aligned_zeros(graph->trained_floats * sizeof(float));
-    need(&golden, "descent", NULL);
     double learning_rate = golden_real_option(&golden, "learning_rate", 0.0);
     trial_open(&trial, graph, golden_option(&golden, "batch", 0), RT_MODE_TRAIN, NULL);
     memcpy(start, trial.parameters->values, graph->trained_floats * sizeof(float));
@@ -406,8 +449,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     golden_path = argv[1];
+    read_sides();
     in_bf16 = strcmp(argv[2], "bf16") == 0;
-    if (strstr(golden_path, "mobilenet")) {
+    if (strstr(golden_path, "network_mobilenet")) {
         bf16.train_units = mobilenet_units;
         bf16.least_cosine = mobilenet_cosine;
     }

@@ -123,6 +123,7 @@ static rt_window window(const struct golden *golden)
         .dilation = golden_option(golden, "dilation", 0),
         .groups = golden_option(golden, "groups", 0),
         .bias = golden_option(golden, "bias", 0) != 0,
+        .reaches_over = golden_option(golden, "over", 0) != 0,
     };
 }
 

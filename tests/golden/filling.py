@@ -10,12 +10,16 @@ SAMPLES = 32
 WHOLE = 100  # the largest tensor that is stored as it is
 
 
+def fnv(text):
+    start = 2166136261
+    for letter in text.encode():
+        start = (start ^ letter) * 16777619 & 0xFFFFFFFF
+    return start
+
+
 def words(name, count):
     """32 random bits for each element of the tensor called `name`: FNV-1a of the name, then murmur3's finalizer."""
-    start = 2166136261
-    for letter in name.encode():
-        start = (start ^ letter) * 16777619 & 0xFFFFFFFF
-    word = numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9) + numpy.uint32(start)
+    word = numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(0x9E3779B9) + numpy.uint32(fnv(name))
     word = (word ^ word >> numpy.uint32(16)) * numpy.uint32(0x85EBCA6B)
     word = (word ^ word >> numpy.uint32(13)) * numpy.uint32(0xC2B2AE35)
     return word ^ word >> numpy.uint32(16)

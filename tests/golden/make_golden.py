@@ -2,6 +2,7 @@
 """Writes nodes.txt, hint.txt and network_FAMILY.txt: what PyTorch computes in float64 for tests/check, and how far its float32 is from it.
 
 Run with Debian's python3-torch: python3 tests/golden/make_golden.py [nodes|hint|resnet|wide_resnet|vgg|mobilenet_v2 ...]
+The networks of PUBLISHED are taken from torchvision and timm themselves, in any Python that has them, and only made when they are named.
 The values of losses and optimizers have scripts of their own: make_loss_golden.py and make_optim_golden.py.
 """
 
@@ -16,6 +17,7 @@ import network
 import nodes
 
 FAMILIES = ("resnet", "wide_resnet", "vgg", "mobilenet_v2")
+PUBLISHED = ("imagenet_resnet", "cifar_resnet", "imagenet_vgg", "imagenet_mobilenet_v2", "squeezenet")
 
 HEAD = """# Written by tests/golden/make_golden.py with PyTorch {version}; do not edit. A tensor is
 #   TAG NAME count scale norm projection float32-error samples...

@@ -4,11 +4,12 @@
     SIZES   by name, of which only parameters and MACs are
     TRIAL   the variant that is run, with its options, as Retort would be told; and what makes it
     RUNS    its modes and batches: train, a second batch size "partial", eval
-    STEPS   of SGD
+    STEPS   of SGD, where there are any
     LEARNING_RATE of these steps, where it is another than here
     ROLLS   how many float32 runs there are of each kind, where not two: the error of the worst is the measure
     SAMPLES how many elements of a parameter are stored, where not as many as filling.py says
     POOLED  whether all tensors of a kind are held to the error of the worst of them
+    SIDES   of the images that MACs are counted for and of those of the trial, where not 32
 """
 
 import copy
@@ -30,7 +31,17 @@ def state(model):
     return {name: tensor for name, tensor in model.state_dict().items() if not name.endswith("num_batches_tracked")}
 
 
-def macs(model):
+def sides(family):
+    return getattr(family, "SIDES", (32, 32))
+
+
+def fingerprint(model):
+    """FNV-1a of all names and shapes in their order."""
+    text = "".join(f"{name} {' '.join(map(str, tensor.shape))}\n" for name, tensor in state(model).items())
+    return filling.fnv(text)
+
+
+def macs(model, side):
     total = 0
 
     def count(layer, _, output):
@@ -39,7 +50,7 @@ def macs(model):
 
     hooks = [layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
     with torch.no_grad():
-        model.eval()(torch.zeros(1, 3, 32, 32))
+        model.eval()(torch.zeros(1, 3, side, side))
     for hook in hooks:
         hook.remove()
     return total
@@ -58,6 +69,7 @@ class Runner:
     logits rolled back: sums over the batch then run in another order, and nothing else changes."""
 
     def __init__(self, family, training, dtype, roll=0, onednn=True):
+        self.family = family
         self.dtype, self.roll, self.rolls, self.onednn = dtype, roll, rolls(family), onednn
         self.model = family.TRIAL[1]().to(dtype)
         for name, tensor in state(self.model).items():
@@ -75,7 +87,7 @@ class Runner:
             return self.model(images.roll(shift, 0), rectify).roll(-shift, 0)
 
     def backward(self, name, batch):
-        logits = self.logits(images(name, batch))
+        logits = self.logits(images(self.family, name, batch))
         loss = F.cross_entropy(logits, filling.labels(name, batch, filling.CLASSES))
         self.optimizer.zero_grad()
         with torch.backends.mkldnn.flags(enabled=self.onednn):
@@ -99,8 +111,8 @@ def runners(family, training):
                                                       for roll in range(rolls(family)) for onednn in (True, False))
 
 
-def images(name, batch):
-    return filling.images(name, batch, 32, 32, 3)
+def images(family, name, batch):
+    return filling.images(name, batch, sides(family)[1], sides(family)[1], 3)
 
 
 def margin(several, images):
@@ -126,7 +138,7 @@ def safe_images(purpose, batch, several):
     """Where float32 rounds an input of a ReLU to the other side of its kink, gradients differ by whole terms, and errors say
     nothing about arithmetic any more. So we take those of several images that stay farthest from every kink."""
     names = [f"{purpose}.{trial}" for trial in range(TRIALS)]
-    found = {name: margin(several, images(name, batch)) for name in names}
+    found = {name: margin(several, images(several[0].family, name, batch)) for name in names}
     best = max(found, key=found.get)
     print(f"{best}: {found[best]:.2f}")
     return best
@@ -173,20 +185,23 @@ def descent(family):
 def sizes(family):
     for name, model in family.MODELS.items():
         yield ""
-        yield f"model {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model)}"
+        yield f"model {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model, sides(family)[0])}"
         for key, tensor in state(model).items():
             yield f"state {key} {' '.join(map(str, tensor.shape))}"
     yield ""
     for name, model in family.SIZES.items():
-        yield f"size {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model)}"
+        yield (f"size {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model, sides(family)[0])} "
+               f"{fingerprint(model)}")
 
 
 def lines(family):
+    yield "sides {} {}".format(*sides(family))
     yield from sizes(family)
     yield ""
     yield f"network {family.TRIAL[0]}"
     for mode, batch in family.RUNS:
         yield ""
         yield from run(family, mode, batch)
-    yield ""
-    yield from descent(family)
+    if hasattr(family, "STEPS"):
+        yield ""
+        yield from descent(family)

@@ -174,7 +174,7 @@ static void trace_counts_what_flushing_hides(void **state)
 static void shapes_are_equal_by_their_work(void **state)
 {
     (void)state;
-    const rt_contest_shape shape = {{8, 6, 4}, {4, 3, 1, 1, 1, 1, false}, false};
+    const rt_contest_shape shape = {{8, 6, 4}, {4, 3, 1, 1, 1, 1, false, false}, false};
     rt_contest_shape other = shape;
     other.reads_images = other.window.bias = true;
     assert_true(rt_contest_shape_equal(&shape, &other));
@@ -193,7 +193,7 @@ static void contest_lets_every_class_in_once(void **state)
     (void)state;
     for (int reads_images = 0; reads_images < 2; ++reads_images)
         for (size_t groups = 1; groups <= 4; groups += 3) {
-            const rt_contest_shape shape = {{8, 6, 4}, {4, 3, 1, 1, 1, groups, false}, reads_images};
+            const rt_contest_shape shape = {{8, 6, 4}, {4, 3, 1, 1, 1, groups, false, false}, reads_images};
             rt_contest contest;
             rt_error err = {0};
             must(rt_contest_run(engine, RT_PRECISION_FP32, &shape, 2, 2, &contest, &err), &err);
@@ -234,7 +234,7 @@ static void regret_is_the_choice_over_the_fastest(void **state)
                                           {.milliseconds = {1, 4, 2, 9}, .picked_frozen = true},
                                           {.milliseconds = {0, 2, 0, 0}}},
                           .count = 3};
-    rt_contest_shape shape = {{8, 8, 4}, {4, 3, 1, 1, 1, 1, false}, false};
+    rt_contest_shape shape = {{8, 8, 4}, {4, 3, 1, 1, 1, 1, false, false}, false};
     assert_true(rt_contest_regret(&contest, &shape, false) == 6.0 / 3.0);
     assert_true(rt_contest_regret(&contest, &shape, true) == 4.0 / 2.0);
     shape.reads_images = true;

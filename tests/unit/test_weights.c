@@ -312,9 +312,12 @@ static void a_look_finds_classes_channels_bias_and_projections(void **state)
     assert_int_equal(hints.channels, 3);
     assert_false(hints.stem_bias || hints.projection);
     const char *const first_and_last[][2] = {{"block0.0.weight", "classifier.weight"},
-                                             {"conv1.0.weight", "classifier.0.weight"}};
+                                             {"conv1.0.weight", "classifier.0.weight"},
+                                             {"features.0.weight", "classifier.6.weight"},
+                                             {"features.0.0.weight", "classifier.3.weight"},
+                                             {"patch_embed.proj.weight", "head.weight"}};
     const char *first = "module.conv1.weight", *last = "module.linear.weight";
-    for (size_t i = 0; i < 2; ++i) {
+    for (size_t i = 0; i < sizeof first_and_last / sizeof *first_and_last; ++i) {
         item(first)->name = first_and_last[i][0];
         item(last)->name = first_and_last[i][1];
         first = first_and_last[i][0];
@@ -322,6 +325,18 @@ static void a_look_finds_classes_channels_bias_and_projections(void **state)
         assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, &err), RT_OK);
         assert_true(hints.classes == 5 && hints.channels == 3);
     }
+    /* VGG's three linear layers, in the order that the file happens to have; a convolution that tells classes. */
+    static const float hidden[2 * 7];
+    item(last)->name = "classifier.6.weight";
+    last = "classifier.6.weight";
+    add("classifier.0.weight", RT_DTYPE_F32, (rt_shape){2, {7, 2}}, hidden);
+    assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, &err), RT_OK);
+    assert_int_equal(hints.classes, 5);
+    add("classifier.7.weight", RT_DTYPE_F32, (rt_shape){4, {7, 2, 1, 1}}, hidden);
+    assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, &err), RT_OK);
+    assert_int_equal(hints.classes, 7);
+    drop("classifier.7.weight");
+    drop("classifier.0.weight");
     rt_tensor *fc = item(last);
     fc->shape = (rt_shape){2, {(size_t)1 << 60, 0}}; /* fits into a file of any size */
     assert_int_equal(rt_weights_look(&fixture.file, "w", &hints, &err), RT_ERROR_FORMAT);
