@@ -1,18 +1,23 @@
 /* Correlation congruence as published code has it: products of the errors of neighbouring samples.
  *
- *     e = W x + b of both networks, both embeddings trained
+ *     e = W x + b of both networks, both embeddings trained; with `unit` at length 1
  *     delta_i = |e_student,i - e_teacher,i|, element by element
  *     l = mean over i < N - 1 of <delta_i, delta_{i+1}>, in the order of the batch
- *     dl/ddelta_i = (delta_{i-1} + delta_{i+1}) / (N - 1) */
+ *     dl/ddelta_i = (delta_{i-1} + delta_{i+1}) / (N - 1)
+ *
+ * Slopes of the weights grow with the square of the features' size, so that features of some thousands make the weights
+ * grow from step to step without end. Vectors of length 1 bound all of it. */
 #include "retort/embedding.h"
 #include "retort/loss.h"
 
 struct correlation {
     int64_t dimension;
+    bool unit;
 };
 
 static const rt_param params[] = {
     RT_INT(struct correlation, dimension, 128, 1, 65536, "of the embeddings"),
+    RT_BOOL(struct correlation, unit, false, "scale embedded vectors to length 1: for features of any size"),
     RT_PARAM_END,
 };
 
@@ -24,15 +29,15 @@ static const rt_port ports[] = {
     [TEACHER] = {"teacher.features", "N D", 0},
 };
 
-/* Scratch: a loss per sample [N]; embeddings of both, and slopes by the student's and by the teacher's [4, N,
- * dimension]. */
+/* Scratch: a loss and the norms of both per sample [3, N]; embeddings of both, and slopes by the student's and by the
+ * teacher's [4, N, dimension]. */
 static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 {
     (void)err;
     const struct correlation *correlation = state;
     size_t samples = plan->shapes[STUDENT].dims[0], dimension = (size_t)correlation->dimension;
     size_t size = plan->shapes[STUDENT].dims[1], other = plan->shapes[TEACHER].dims[1];
-    plan->scratch_bytes = samples * (1 + 4 * dimension) * sizeof(double);
+    plan->scratch_bytes = samples * (3 + 4 * dimension) * sizeof(double);
     plan->own[STUDENT_WEIGHT] = rt_own_weight("student_embedding.weight", dimension, size);
     plan->own[STUDENT_BIAS] = rt_own_bias("student_embedding.bias", dimension, size);
     plan->own[TEACHER_WEIGHT] = rt_own_weight("teacher_embedding.weight", dimension, other);
@@ -43,8 +48,22 @@ static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 
 struct work {
     size_t samples, dimension;
-    double *losses, *student, *teacher, *slopes, *opposite;
+    double *losses, *norms, *student, *teacher, *slopes, *opposite;
 };
+
+/* Embeddings and slopes are [2, N, dimension], first the student's. */
+RT_WIDE static void normalize(void *context, size_t row)
+{
+    const struct work *work = context;
+    work->norms[row] = rt_normalize(work->student + row * work->dimension, work->dimension);
+}
+
+RT_WIDE static void normalize_backward(void *context, size_t row)
+{
+    const struct work *work = context;
+    rt_normalize_backward(work->student + row * work->dimension, work->norms[row], work->dimension,
+                          work->slopes + row * work->dimension);
+}
 
 RT_WIDE static void sample(void *context, size_t n)
 {
@@ -74,13 +93,24 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     const rt_port_data *student = &io->ports[STUDENT], *teacher = &io->ports[TEACHER];
     const rt_own_data *own = io->own;
     size_t samples = student->shape.dims[0], dimension = (size_t)correlation->dimension, cells = samples * dimension;
-    double *losses = io->scratch, *place = losses + samples;
-    struct work work = {samples, dimension, losses, place, place + cells, place + 2 * cells, place + 3 * cells};
+    double *losses = io->scratch, *place = losses + 3 * samples;
+    struct work work = {.samples = samples,
+                        .dimension = dimension,
+                        .losses = losses,
+                        .norms = losses + samples,
+                        .student = place,
+                        .teacher = place + cells,
+                        .slopes = place + 2 * cells,
+                        .opposite = place + 3 * cells};
     const rt_matrix of_student = rt_matrix_floats(student->values, samples, student->shape.dims[1]);
     const rt_matrix of_teacher = rt_matrix_floats(teacher->values, samples, teacher->shape.dims[1]);
     rt_embed(of_student, own[STUDENT_WEIGHT].values, own[STUDENT_BIAS].values, dimension, work.student);
     rt_embed(of_teacher, own[TEACHER_WEIGHT].values, own[TEACHER_BIAS].values, dimension, work.teacher);
+    if (correlation->unit)
+        rt_parallel_samples(2 * samples, dimension, normalize, &work);
     rt_parallel_samples(samples, dimension, sample, &work);
+    if (correlation->unit)
+        rt_parallel_samples(2 * samples, dimension, normalize_backward, &work);
     *loss = rt_batch_mean(losses, samples);
     rt_embed_backward(io->weight, work.slopes, of_student, own[STUDENT_WEIGHT].values, dimension,
                       own[STUDENT_WEIGHT].gradient, own[STUDENT_BIAS].gradient, student->gradient);
@@ -93,9 +123,12 @@ const rt_loss rt_loss_correlation = {
     .abi = RT_LOSS_ABI,
     .name = "correlation",
     .summary = "correlation congruence (CC): products of neighbouring samples' errors in trained embeddings",
-    .formula = "mean over i < N - 1 of <delta_i, delta_{i+1}>, in the order of the batch;\n"
-               "delta = |e_student - e_teacher| element by element, e = W x + b of each network, both trained.\n"
-               "This is published code's form; a lone sample gives 0",
+    .formula =
+        "mean over i < N - 1 of <delta_i, delta_{i+1}>, in the order of the batch;\n"
+        "delta = |e_student - e_teacher| element by element, e = W x + b of each network, both trained;\n"
+        "unit brings e to length 1.\n"
+        "This is published code's form, without unit; a lone sample gives 0. Slopes of W grow with the square of\n"
+        "the features' size: training on features of some thousands needs unit",
     .reference = "Peng et al.: Correlation Congruence for Knowledge Distillation, ICCV 2019, arXiv:1904.01802",
     .published = "CIFAR-100, weight 0.02 beside cross-entropy at 1, pooled features;\n"
                  "240 epochs by RepDistiller's recipe, last epoch, test set:\n"

@@ -5,7 +5,12 @@
  *     c_ij = |x_i - y_j|^2, x the teacher's features, y the student's
  *     M = mean_i c_ii - W(c), W entropic transport with epsilon: its cost plus epsilon times its relative entropy
  *     with epsilon = e sd(c):  W(c) = sd w(c / sd), w with e alone;
- *     dW = w' dc + (w - <w', c / sd>) dsd,  dsd/dc_ij = (c_ij - mean) / (N^2 sd) */
+ *     dW = w' dc + (w - <w', c / sd>) dsd,  dsd/dc_ij = (c_ij - mean) / (N^2 sd)
+ *
+ * What all costs of a row or of a column have in common is nothing to transport, but it is to sd(c). Where one cloud is
+ * much larger than the other, or far from it, epsilon is therefore so large that the plan is all but even, W the mean
+ * of all costs, and M minus twice the covariance of x and y, far below zero. `centered` takes the means of rows and
+ * columns off the costs first; dM/dc is then centred as well. */
 #include "retort/features.h"
 #include "retort/loss.h"
 #include "retort/matrix.h"
@@ -18,12 +23,14 @@ struct gap {
     double epsilon;
     int64_t iterations;
     int gradient;
-    bool relative;
+    bool relative, centered;
 };
 
 static const rt_param params[] = {
     RT_FLOAT(struct gap, epsilon, 0.05, 1e-3, 1e6, "of the entropy in the transport"),
     RT_BOOL(struct gap, relative, true, "epsilon is times the standard deviation of the costs"),
+    RT_BOOL(struct gap, centered, false,
+            "take the means of rows and columns off the costs: for clouds of different size or far from each other"),
     RT_INT(struct gap, iterations, 100, 1, 10000, "of Sinkhorn's updates"),
     RT_ENUM(
         struct gap, gradient, UNROLLED, gradients,
@@ -39,13 +46,13 @@ static const rt_port ports[] = {
 };
 
 /* Scratch: costs, costs over their deviation, slopes [3, N, N]; epsilons [iterations], potentials [iterations + 4,
- * 2 N]; pulls [N, D]. Rows are the student's. */
+ * 2 N]; pulls [N, D]; means of columns [N]. Rows are the student's. */
 static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 {
     (void)err;
     const struct gap *gap = state;
     size_t samples = plan->shapes[STUDENT].dims[0], iterations = (size_t)gap->iterations;
-    size_t numbers = samples * (3 * samples + 2 * (iterations + 4) + plan->shapes[STUDENT].dims[1]);
+    size_t numbers = samples * (3 * samples + 2 * (iterations + 4) + plan->shapes[STUDENT].dims[1] + 1);
     plan->scratch_bytes = (numbers + iterations) * sizeof(double);
     return RT_OK;
 }
@@ -65,6 +72,23 @@ RT_WIDE static double deviation(const struct gap *gap, const double *costs, size
     return !gap->relative || deviation < 1e-12 ? 1.0 : deviation; /* NaN stays */
 }
 
+/* Takes off the means of rows, then those of columns, which come to [samples] doubles of scratch. */
+RT_WIDE static void centre(double *restrict values, size_t samples, double *restrict means)
+{
+    memset(means, 0, samples * sizeof *means);
+    for (size_t i = 0; i < samples; ++i) {
+        double *restrict row = values + i * samples;
+        const double mean = mean_of(row, samples);
+        for (size_t j = 0; j < samples; ++j) {
+            row[j] -= mean;
+            means[j] += row[j] / (double)samples;
+        }
+    }
+    for (size_t i = 0; i < samples; ++i)
+        for (size_t j = 0; j < samples; ++j)
+            values[i * samples + j] -= means[j];
+}
+
 static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
 {
     (void)err;
@@ -76,7 +100,10 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     double *history = epsilons + iterations, *pulls = history + (iterations + 4) * 2 * samples, mean, paired = 0.0;
     const rt_matrix of_student = rt_matrix_floats(student->values, samples, size);
     const rt_matrix of_teacher = rt_matrix_floats(teacher->values, samples, size);
+    double *means = pulls + samples * size;
     rt_squared_distances(of_student, of_teacher, costs);
+    if (gap->centered)
+        centre(costs, samples, means);
     for (size_t t = 0; t < iterations; ++t)
         epsilons[t] = gap->epsilon;
     double scale = deviation(gap, costs, cells, scaled, &mean);
@@ -97,6 +124,8 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
             double *slope = &slopes[i * samples + j];
             *slope = (i == j ? 1.0 / (double)samples : 0.0) - *slope - by_scale * (costs[i * samples + j] - mean);
         }
+    if (gap->centered)
+        centre(slopes, samples, means);
     rt_squared_distances_backward(io->weight, slopes, of_student, of_teacher, pulls, student->gradient);
     return RT_OK;
 }
@@ -107,7 +136,9 @@ const rt_loss rt_loss_monge_gap = {
     .summary = "how far pairing by samples is from optimal transport between the batch's features",
     .formula = "mean_i c_ii - W(c), c_ij = |student_i - teacher_j|^2 over the batch;\n"
                "W entropic transport's cost plus epsilon times its relative entropy, each sample of mass 1/N.\n"
-               "0 where the pairing is optimal, but for what epsilon and unfinished iterations leave",
+               "0 where the pairing is optimal, but for what epsilon and unfinished iterations leave: at most epsilon\n"
+               "log N too low once iterations are done, and epsilon is large where one cloud is much larger than the\n"
+               "other or far from it, unless centered",
     .reference = "Uscidda, Cuturi: The Monge Gap: A Regularizer to Learn All Transport Maps, ICML 2023,\n"
                  "arXiv:2302.04953",
     .ports = ports,

@@ -63,6 +63,33 @@ static void envelopes_are_gradients_in_the_limit(void **state)
         (const char *const[]){"relative=false", "epsilon=20", "iterations=300", "gradient=envelope"});
 }
 
+/* The teacher's cloud is the student's, 1e5 times as large: the pairing is the best there is, and the gap is 0. Epsilon
+ * by all costs drowns it, and leaves minus twice the covariance; by centered costs, no more than entropy's share. */
+static void monge_gap_of_clouds_of_different_size(void **state)
+{
+    (void)state;
+    enum { N = 7 };
+    double covariance = 0.0;
+    const char *const centered[] = {"centered=true"};
+    fill(&trial, "monge_gap", NULL, 0, N);
+    fill(&other, "monge_gap", centered, 1, N);
+    const size_t size = trial.student_shape.dims[1];
+    for (size_t k = 0; k < size; ++k) {
+        double sum = 0.0, squares = 0.0;
+        for (size_t i = k; i < N * size; i += size) {
+            const double value = (double)trial.student[i];
+            trial.teacher[i] = other.teacher[i] = 1e5f * trial.student[i];
+            sum += value;
+            squares += value * value;
+        }
+        covariance += 1e5 * (squares / N - sum / N * sum / N);
+    }
+    feature_trial_run(&trial, true);
+    feature_trial_run(&other, true);
+    assert_true(fabs(trial.value + 2.0 * covariance) < 0.01 * covariance);
+    assert_true(fabs(other.value) < 0.2 * covariance);
+}
+
 static void memories_keep_what_was_embedded(void **state)
 {
     (void)state;
@@ -128,6 +155,7 @@ int main(void)
     rt_threads_start(2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(envelopes_are_gradients_in_the_limit),
+        cmocka_unit_test(monge_gap_of_clouds_of_different_size),
         cmocka_unit_test(memories_keep_what_was_embedded),
         cmocka_unit_test(negatives_are_of_other_classes),
         cmocka_unit_test(indices_beyond_the_training_set_are_named),

@@ -40,6 +40,7 @@ static const struct variant {
     {"crd", {"dimension=6", "negatives=20"}},
     {"crd", {"dimension=5", "negatives=3", "temperature=0.5", "other_classes=false"}},
     {"correlation", {"dimension=3"}},
+    {"correlation", {"dimension=3", "unit=true"}},
     {"cka", {NULL}},
     {"distance_covariance", {NULL}},
     {"nst", {NULL}},
@@ -57,6 +58,7 @@ static const struct variant {
     {"sinkhorn_divergence", {"unit=false", "blur=0.5", "diameter=8"}},
     {"monge_gap", {NULL}},
     {"monge_gap", {"relative=false", "epsilon=2", "iterations=20"}},
+    {"monge_gap", {"centered=true"}},
     {"fitnet", {NULL}},
 };
 

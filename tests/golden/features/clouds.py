@@ -71,8 +71,10 @@ def sinkhorn_divergence(student, teacher, batch, power=2, blur=0.05, scaling=0.5
     return (f - f_student).mean() + (g - g_teacher).mean()
 
 
-def monge_gap(student, teacher, batch, epsilon=0.05, relative=True, iterations=100, gradient="unrolled"):
+def monge_gap(student, teacher, batch, epsilon=0.05, relative=True, iterations=100, gradient="unrolled", centered=False):
     cost = squared(student, teacher)
+    if centered:
+        cost = cost - cost.mean(0, keepdim=True) - cost.mean(1, keepdim=True) + cost.mean()
     scale = cost.std(unbiased=False) if relative else torch.ones((), dtype=cost.dtype)
     if gradient == "envelope":
         scale = scale.detach()
@@ -91,5 +93,6 @@ CASES = [
     (sinkhorn_divergence, {"unit": False, "diameter": 10.0, "blur": 1.0, "gradient": "envelope"}, PAIRS),
     (monge_gap, {}, PAIRS),
     (monge_gap, {"epsilon": 2.0, "relative": False, "iterations": 30}, PAIRS),
+    (monge_gap, {"centered": True}, PAIRS),
     (monge_gap, {"epsilon": 0.2, "gradient": "envelope", "iterations": 500}, PAIRS),
 ]

@@ -23,10 +23,13 @@ def others(batch, negatives):
     return torch.tensor([[draw(n, k) for k in range(negatives)] for n in range(len(batch.indices))])
 
 
-def correlation(student, teacher, batch, dimension=128):
+def correlation(student, teacher, batch, dimension=128, unit=False):
     weight_s, bias_s = embedding(student.shape[1], dimension, batch)
     weight_t, bias_t = embedding(teacher.shape[1], dimension, batch)
-    delta = (student @ weight_s.T + bias_s - teacher @ weight_t.T - bias_t).abs()
+    embedded_s, embedded_t = student @ weight_s.T + bias_s, teacher @ weight_t.T + bias_t
+    if unit:
+        embedded_s, embedded_t = normalize(embedded_s), normalize(embedded_t)
+    delta = (embedded_s - embedded_t).abs()
     if len(student) == 1:
         return delta.sum() * 0
     return (delta[:-1] * delta[1:]).sum(1).mean()
@@ -104,6 +107,7 @@ CASES = [
     (correlation, {"dimension": 6}, PAIRS),
     (correlation, {"dimension": 1}, PAIRS),
     (correlation, {}, PAIRS),
+    (correlation, {"dimension": 6, "unit": True}, PAIRS),
     (crd, {"dimension": 6, "negatives": 8}, PAIRS),
     (crd, {"dimension": 5, "negatives": 30, "temperature": 0.5}, PAIRS),
     (crd, {"dimension": 16, "negatives": 3, "temperature": 0.2}, PAIRS),
