@@ -42,7 +42,8 @@ static int run(int argc, char **argv)
 const rt_command rt_command_eval = {
     .name = "eval",
     .usage = "eval RUN_FOLDER | eval [--model NAME] --weights FILE --data READER:ROOT --split train|test "
-             "[--mean a,b,c --std a,b,c] [--set key=value ...] [--logits out.npy] [--precision P] [--threads N] "
+             "[--mean a,b,c --std a,b,c] [--set key=value ...] [--rename FROM=TO ...] [--no-strict] [--logits out.npy] "
+             "[--precision P] [--threads N] "
              "[--batch N] [--force]",
     .summary = "measure a network on a split: top-1, top-5 and cross-entropy",
     .details =

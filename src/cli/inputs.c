@@ -8,6 +8,7 @@
 #include "cli/catalog.h"
 #include "datasets/readers.h"
 #include "recipe/recipe.h"
+#include "report/warning.h"
 #include "retort/suggest.h"
 #include "train/pretrained.h"
 
@@ -177,14 +178,20 @@ static rt_status open_all(const rt_request *request, bool labelled, const rt_pre
     RT_TRY(set_normalization(request, file, &inputs->normalization, err));
     RT_TRY(open_images(request, from, inputs, err));
     const rt_images *images = &inputs->images;
+    char *gaps = NULL;
     const rt_pretrained_wish wish = {
         .model = request->model,
         .values = parts.model,
         .value_count = parts.model_count,
         .input = {images->height, images->width, images->channels},
         .classes = labelled ? images->classes : 0,
+        .gaps = &gaps,
     };
-    return rt_pretrained_network(file, &wish, &inputs->network, err);
+    rt_status status = rt_pretrained_network(file, &wish, &inputs->network, err);
+    if (gaps)
+        rt_warn("weights '%s': %s", file->path, gaps);
+    free(gaps);
+    return status;
 }
 
 rt_status rt_inputs_open(const rt_request *request, bool labelled, rt_inputs *inputs, rt_error *err)
@@ -193,8 +200,9 @@ rt_status rt_inputs_open(const rt_request *request, bool labelled, rt_inputs *in
     source from = {0};
     rt_pretrained file = {0};
     char *path = request->weights ? strdup(request->weights) : rt_path_join(request->folder, "best.safetensors");
-    rt_status status =
-        path ? rt_pretrained_open(path, &file, err) : rt_fail(err, RT_ERROR_MEMORY, "cannot read weights: no memory");
+    const rt_weights_reading reading = {request->renames, request->rename_count, request->lenient};
+    rt_status status = path ? rt_pretrained_open(path, &reading, &file, err)
+                            : rt_fail(err, RT_ERROR_MEMORY, "cannot read weights: no memory");
     if (status == RT_OK)
         status = open_all(request, labelled, &file, &from, inputs, err);
     if (status != RT_OK)

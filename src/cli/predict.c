@@ -39,7 +39,8 @@ static int run(int argc, char **argv)
 const rt_command rt_command_predict = {
     .name = "predict",
     .usage = "predict [--model NAME] --weights FILE --data READER:ROOT --split train|test [--mean a,b,c --std a,b,c] "
-             "[--set key=value ...] --logits out.npy [--precision P] [--threads N] [--batch N] [--force]",
+             "[--set key=value ...] [--rename FROM=TO ...] [--no-strict] --logits out.npy [--precision P] [--threads "
+             "N] [--batch N] [--force]",
     .summary = "write a network's logits for every image of a split",
     .details = "Writes float32 [N, C], rows in file order, and prints {\"images\", \"classes\", \"logits\", "
                "\"images_per_s\"}.\n"

@@ -7,7 +7,23 @@
 #include "cli/precision.h"
 #include "recipe/number.h"
 
-enum { MODEL, WEIGHTS, DATA, SPLIT, LOGITS, THREADS, BATCH, PRECISION, MEAN, STD, TEXTS, SET = TEXTS, FORCE };
+enum {
+    MODEL,
+    WEIGHTS,
+    DATA,
+    SPLIT,
+    LOGITS,
+    THREADS,
+    BATCH,
+    PRECISION,
+    MEAN,
+    STD,
+    TEXTS,
+    SET = TEXTS,
+    RENAME,
+    NO_STRICT,
+    FORCE
+};
 
 /* The texts of the options that may stand once, by their number, which is their place in long_options, too. */
 struct texts {
@@ -26,9 +42,19 @@ static const struct option long_options[] = {
     {"mean", required_argument, NULL, MEAN},
     {"std", required_argument, NULL, STD},
     {"set", required_argument, NULL, SET},
+    {"rename", required_argument, NULL, RENAME},
+    {"no-strict", no_argument, NULL, NO_STRICT},
     {"force", no_argument, NULL, FORCE},
     {0},
 };
+
+/* "FROM=TO" of the command line, which is parted where it stands. */
+static rt_rename part_rename(char *text)
+{
+    char *equals = strchr(text, '=');
+    *equals = '\0';
+    return (rt_rename){text, equals + 1};
+}
 
 static int scan(const rt_command *command, int argc, char **argv, struct texts *texts, rt_request *request)
 {
@@ -42,6 +68,16 @@ static int scan(const rt_command *command, int argc, char **argv, struct texts *
             return rt_command_misused(command, "unknown option '%s'", argv[optind - 1]);
         case FORCE:
             request->force = true;
+            break;
+        case NO_STRICT:
+            request->lenient = true;
+            break;
+        case RENAME:
+            if (!strchr(optarg, '='))
+                return rt_command_misused(command, "--rename '%s' has no '='; it is FROM=TO", optarg);
+            if (request->rename_count == RT_REQUEST_MAX_RENAMES)
+                return rt_command_misused(command, "more than %d times --rename", RT_REQUEST_MAX_RENAMES);
+            request->renames[request->rename_count++] = part_rename(optarg);
             break;
         case SET:
             if (request->setting_count == RT_REQUEST_MAX_SETTINGS)

@@ -6,10 +6,11 @@
 
 #include "base/precision.h"
 #include "cli/command.h"
+#include "formats/tensors.h"
 #include "retort/dataset.h"
 #include "retort/param.h"
 
-enum { RT_REQUEST_MAX_SETTINGS = 64 };
+enum { RT_REQUEST_MAX_SETTINGS = 64, RT_REQUEST_MAX_RENAMES = 32 };
 
 /* Strings are the command line's. What was not given is NULL or zero. */
 typedef struct rt_request {
@@ -18,8 +19,11 @@ typedef struct rt_request {
     const char *logits; /* the file to write */
     const char *folder; /* of a run, in place of model, weights and perhaps data */
     bool split_given;
-    rt_split split; /* the test split when not given */
-    bool force;     /* may replace the logits' file */
+    rt_split split;                            /* the test split when not given */
+    rt_rename renames[RT_REQUEST_MAX_RENAMES]; /* of the weights' tensors */
+    size_t rename_count;
+    bool lenient; /* parameters may be missing from the weights, and tensors unexpected */
+    bool force;   /* may replace the logits' file */
     const char *settings[RT_REQUEST_MAX_SETTINGS];
     size_t setting_count;
     int64_t threads, batch; /* 0: chosen by rule */
@@ -35,6 +39,9 @@ int rt_request_parse(const rt_command *command, int argc, char **argv, bool take
 #define RT_REQUEST_DETAILS                                                                                             \
     "  --model NAME        the network; files that Retort wrote say it themselves\n"                                   \
     "  --weights FILE      its weights; they tell the number of classes\n"                                             \
+    "                      Retort's own, safetensors or PyTorch's checkpoints (`retort inspect FILE`)\n"               \
+    "  --rename FROM=TO    tensors whose names begin with FROM begin with TO instead; may be repeated\n"               \
+    "  --no-strict         missing and unexpected tensors are a warning; missing ones are at random then\n"            \
     "  --data READER:ROOT  the images, as in cifar:/data/cifar-100-binary; ROOT may be absent for synthetic\n"         \
     "  --split SPLIT       train or test; no other split's files are needed\n"                                         \
     "  --mean A,B,C        normalisation, pixel = (byte / 255 - mean) / std for each channel; required unless\n"       \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "formats/mapping.h"
+#include "formats/quote.h"
 #include "formats/safetensors.h"
 #include "formats/torch_state.h"
 
@@ -44,9 +45,59 @@ void rt_tensors_close(rt_tensors *tensors)
 {
     free(tensors->items);
     free(tensors->metadata);
+    free(tensors->names);
     if (tensors->release)
         tensors->release(tensors->owner);
     *tensors = (rt_tensors){0};
+}
+
+/* The number of the first rename that fits, or `count`. */
+static size_t find_rename(const char *name, const rt_rename *renames, size_t count)
+{
+    size_t i = 0;
+    while (i < count && strncmp(name, renames[i].from, strlen(renames[i].from)) != 0)
+        ++i;
+    return i;
+}
+
+static rt_status check_renames(const rt_tensors *tensors, const char *path, const rt_rename *renames, size_t count,
+                               rt_error *err)
+{
+    rt_quote quote, prefix;
+    for (size_t r = 0; r < count; ++r) {
+        size_t i = 0;
+        while (i < tensors->count && find_rename(tensors->items[i].name, renames, count) != r)
+            ++i;
+        if (i == tensors->count)
+            return rt_fail(err, RT_ERROR_USAGE, "no tensor of '%s' begins with '%s', which is to be renamed",
+                           rt_quote_text(&quote, path, strlen(path)),
+                           rt_quote_text(&prefix, renames[r].from, strlen(renames[r].from)));
+    }
+    return RT_OK;
+}
+
+rt_status rt_tensors_rename(rt_tensors *tensors, const char *path, const rt_rename *renames, size_t count,
+                            rt_error *err)
+{
+    size_t size = 1;
+    RT_TRY(check_renames(tensors, path, renames, count, err));
+    for (size_t i = 0; i < tensors->count; ++i) {
+        size_t r = find_rename(tensors->items[i].name, renames, count);
+        size += strlen(tensors->items[i].name) + (r < count ? strlen(renames[r].to) : 0) + 1;
+    }
+    char *next = malloc(size), *before = tensors->names;
+    if (!next)
+        return rt_fail(err, RT_ERROR_MEMORY, "cannot read '%s': no memory", path);
+    tensors->names = next;
+    for (size_t i = 0; i < tensors->count; ++i) {
+        const char *name = tensors->items[i].name;
+        size_t r = find_rename(name, renames, count);
+        tensors->items[i].name = next;
+        next = stpcpy(next, r < count ? renames[r].to : "");
+        next = stpcpy(next, name + (r < count ? strlen(renames[r].from) : 0)) + 1;
+    }
+    free(before);
+    return RT_OK;
 }
 
 const rt_tensor *rt_tensors_find(const rt_tensors *tensors, const char *name)

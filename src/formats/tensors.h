@@ -37,6 +37,11 @@ typedef struct rt_text_pair {
     const char *key, *value;
 } rt_text_pair;
 
+/* Names that begin with `from` begin with `to` instead. */
+typedef struct rt_rename {
+    const char *from, *to;
+} rt_rename;
+
 /* An open file. Everything in it belongs to it and dies with rt_tensors_close(). */
 typedef struct rt_tensors {
     rt_tensor *items;
@@ -45,6 +50,7 @@ typedef struct rt_tensors {
     size_t metadata_count;
     const char *format; /* "safetensors", "PyTorch (zip)", "PyTorch (stream)" */
     const char *within; /* the part of a PyTorch file that `items` are: "state_dict"; NULL for all of it */
+    char *names;        /* of items that were renamed, one after the other; or NULL */
     void *owner;        /* the reader's: what `items` and `metadata` point into */
     void (*release)(void *owner);
 } rt_tensors;
@@ -54,6 +60,10 @@ typedef struct rt_tensors {
  * Of PyTorch's files no code is run (formats/pickle.h), and what is no tensor is in `metadata`, in words. */
 rt_status rt_tensors_open(const char *path, rt_tensors *tensors, rt_error *err);
 void rt_tensors_close(rt_tensors *tensors); /* accepts a zeroed struct */
+
+/* Changes the names of all items, each by the first rename that fits it. One that fits none is an error: a slip. */
+rt_status rt_tensors_rename(rt_tensors *tensors, const char *path, const rt_rename *renames, size_t count,
+                            rt_error *err);
 
 /* NULL when there is none of that name. */
 const rt_tensor *rt_tensors_find(const rt_tensors *tensors, const char *name);

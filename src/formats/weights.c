@@ -7,11 +7,7 @@
 #include <string.h>
 
 #include "formats/quote.h"
-
-static bool begins_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
+#include "formats/weight_names.h"
 
 static bool ends_with(const char *text, const char *suffix)
 {
@@ -19,94 +15,20 @@ static bool ends_with(const char *text, const char *suffix)
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
 }
 
-/* What wrappers put before every name: torch.nn.DataParallel, torch.compile, Lightning modules and the like. */
-static const char *const prefixes[] = {"module.", "_orig_mod.", "model.", "net."};
-
-/* The name without one prefix; itself where it has none. */
-static const char *unwrap(const char *name)
-{
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; ++i)
-        if (begins_with(name, prefixes[i]))
-            return name + strlen(prefixes[i]);
-    return name;
-}
-
-enum { WRAPPERS = 4 }; /* around each other, at most */
-
-static const char *bare_name(const char *name)
-{
-    for (int i = 0; i < WRAPPERS; ++i)
-        name = unwrap(name);
-    return name;
-}
-
-/* State of the optimizer, moving averages, what losses have of their own, and counters: not part of a network. */
-static bool is_passed_over(const char *name)
-{
-    return begins_with(name, "optimizer.") || begins_with(name, "ema.") || begins_with(name, "loss.") ||
-           ends_with(name, "num_batches_tracked");
-}
-
-static int find_exactly(const rt_graph *graph, const char *name)
-{
-    for (size_t i = 0; i < graph->parameter_count; ++i)
-        if (strcmp(graph->parameters[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
-/* Other projects' names for parts of a network, and ours. */
-static const struct alias {
-    const char *theirs, *ours;
-} aliases[] = {{"linear.", "fc."}, {"shortcut.", "downsample."}};
-
-static bool graph_uses(const rt_graph *graph, const char *part)
-{
-    for (size_t i = 0; i < graph->parameter_count; ++i)
-        if (strstr(graph->parameters[i].name, part))
-            return true;
-    return false;
-}
-
-static int find_by_alias(const rt_graph *graph, const char *name)
-{
-    int found = -1;
-    for (size_t i = 0; found < 0 && i < sizeof aliases / sizeof *aliases; ++i) {
-        const char *at = strstr(name, aliases[i].theirs);
-        char renamed[RT_NAME_CAPACITY];
-        if (!at || strlen(name) >= RT_NAME_CAPACITY || graph_uses(graph, aliases[i].theirs))
-            continue;
-        int length = snprintf(renamed, sizeof renamed, "%.*s%s%s", (int)(at - name), name, aliases[i].ours,
-                              at + strlen(aliases[i].theirs));
-        if (length > 0 && (size_t)length < sizeof renamed)
-            found = find_exactly(graph, renamed);
-    }
-    return found;
-}
-
-/* The parameter that a tensor's name stands for, or -1. A network may have the names of wrappers itself. */
-static int find_parameter(const rt_graph *graph, const char *name)
-{
-    int found = -1;
-    for (int i = 0; found < 0 && i <= WRAPPERS; ++i, name = unwrap(name)) {
-        found = find_exactly(graph, name);
-        if (found < 0)
-            found = find_by_alias(graph, name);
-    }
-    return found;
-}
-
 enum kind { MISSING, UNEXPECTED, REPEATED, MISSHAPED, KINDS };
 
 static const char *const kind_words[KINDS] = {"missing", "unexpected", "there twice", "of another shape"};
 
-/* All that is wrong, told in a line: how many of each kind, and the first few by name. */
+/* All that is wrong, told in a line: how many of each kind, and the first few by name; or what is let pass, in which
+ * case `gaps` names many. */
 typedef struct account {
     size_t counts[KINDS];
     char names[KINDS][190];
+    FILE *gaps;
+    size_t gap_count;
 } account;
 
-enum { NAMED = 3 };
+enum { NAMED = 3, GAPS_NAMED = 200 };
 
 static void note(account *a, enum kind kind, const char *words)
 {
@@ -125,7 +47,10 @@ static void note_name(account *a, enum kind kind, const char *name)
     rt_quote quote;
     char words[sizeof quote.text + 2];
     snprintf(words, sizeof words, "'%s'", rt_quote_text(&quote, name, strlen(name)));
-    note(a, kind, words);
+    if (!a->gaps || (kind != MISSING && kind != UNEXPECTED))
+        note(a, kind, words);
+    else if (a->gap_count++ < GAPS_NAMED)
+        fprintf(a->gaps, "%s%s %s", a->gap_count > 1 ? ", " : "", words, kind_words[kind]);
 }
 
 typedef struct shape_text {
@@ -167,9 +92,9 @@ static void match(const rt_tensors *tensors, const rt_graph *graph, const rt_ten
 {
     for (size_t i = 0; i < tensors->count; ++i) {
         const rt_tensor *tensor = &tensors->items[i];
-        if (is_passed_over(bare_name(tensor->name)))
+        if (rt_weight_is_passed_over(tensor->name))
             continue;
-        int number = find_parameter(graph, tensor->name);
+        int number = rt_weight_find_parameter(graph, tensor->name);
         if (number < 0)
             note_name(a, UNEXPECTED, tensor->name);
         else if (matches[number])
@@ -216,27 +141,67 @@ static rt_status copy(const rt_tensor *tensor, const char *path, float *values, 
 
 rt_status rt_weights_load(const rt_tensors *tensors, const char *path, rt_parameters *parameters, rt_error *err)
 {
+    return rt_weights_load_what_fits(tensors, path, parameters, NULL, err);
+}
+
+static rt_status load(const rt_tensors *tensors, const char *path, rt_parameters *parameters, const rt_tensor **matches,
+                      account *a, rt_error *err)
+{
     const rt_graph *graph = parameters->graph;
-    account a = {0};
-    rt_parameters *staged = NULL;
-    rt_status status = RT_OK;
-    const rt_tensor **matches = calloc(graph->parameter_count + 1, sizeof *matches);
-    if (!matches) {
-        status = rt_fail(err, RT_ERROR_MEMORY, "cannot load '%s': no memory", path);
-        goto done;
-    }
-    match(tensors, graph, matches, &a);
-    status = settle(&a, path, err);
-    if (status == RT_OK) /* apart first, so that a bad tensor leaves the network as it was */
+    rt_parameters *staged = NULL; /* apart first, so that a bad tensor leaves the network as it was */
+    match(tensors, graph, matches, a);
+    rt_status status = settle(a, path, err);
+    if (status == RT_OK)
         status = rt_parameters_new(graph, false, &staged, err);
+    if (status == RT_OK)
+        rt_parameters_copy(staged, parameters);
     for (size_t i = 0; status == RT_OK && i < graph->parameter_count; ++i)
-        status = copy(matches[i], path, rt_parameter_values(staged, (int)i), graph->parameters[i].count, err);
+        if (matches[i])
+            status = copy(matches[i], path, rt_parameter_values(staged, (int)i), graph->parameters[i].count, err);
     if (status == RT_OK)
         rt_parameters_copy(parameters, staged);
-done:
     rt_parameters_free(staged);
+    return status;
+}
+
+rt_status rt_weights_load_what_fits(const rt_tensors *tensors, const char *path, rt_parameters *parameters, char **gaps,
+                                    rt_error *err)
+{
+    account a = {0};
+    char *text = NULL;
+    size_t size;
+    if (gaps)
+        *gaps = NULL;
+    const rt_tensor **matches = calloc(parameters->graph->parameter_count + 1, sizeof *matches);
+    a.gaps = gaps ? open_memstream(&text, &size) : NULL;
+    rt_status status = matches && (!gaps || a.gaps)
+                           ? load(tensors, path, parameters, matches, &a, err)
+                           : rt_fail(err, RT_ERROR_MEMORY, "cannot load '%s': no memory", path);
+    if (a.gap_count > GAPS_NAMED)
+        fprintf(a.gaps, ", and %zu more", a.gap_count - GAPS_NAMED);
+    if (a.gaps)
+        fclose(a.gaps);
+    if (status == RT_OK && a.gap_count > 0)
+        *gaps = text;
+    else
+        free(text);
     free(matches);
     return status;
+}
+
+bool rt_weights_fit(const rt_tensors *tensors, const rt_graph *graph)
+{
+    account a = {0};
+    bool good = false;
+    const rt_tensor **matches = calloc(graph->parameter_count + 1, sizeof *matches);
+    if (matches) {
+        match(tensors, graph, matches, &a);
+        good = true;
+        for (int kind = 0; kind < KINDS; ++kind)
+            good = good && a.counts[kind] == 0;
+    }
+    free(matches);
+    return good;
 }
 
 void rt_weights_list(const rt_parameters *parameters, rt_tensor *items)
@@ -263,7 +228,7 @@ static long classifier_place(const char *name)
     char *end;
     if (is_one_of(name, last_layers))
         return 0;
-    if (!begins_with(name, numbered) || !isdigit((unsigned char)name[strlen(numbered)]))
+    if (strncmp(name, numbered, strlen(numbered)) != 0 || !isdigit((unsigned char)name[strlen(numbered)]))
         return -1;
     const long place = strtol(name + strlen(numbered), &end, 10);
     return strcmp(end, ".weight") == 0 ? place : -1;
@@ -288,9 +253,9 @@ rt_status rt_weights_look(const rt_tensors *tensors, const char *path, rt_weight
     *hints = (rt_weights_hints){0};
     for (size_t i = 0; i < tensors->count; ++i) {
         const rt_tensor *tensor = &tensors->items[i];
-        const char *name = bare_name(tensor->name);
+        const char *name = rt_weight_bare_name(tensor->name);
         const rt_shape *shape = &tensor->shape;
-        if (is_passed_over(name))
+        if (rt_weight_is_passed_over(name))
             continue;
         /* A size is only believed of a tensor that has elements, and so bytes in the file. */
         bool filled = rt_shape_elements(shape) > 0;

@@ -13,6 +13,14 @@
  * After any error nothing has been copied. `path` is for messages. */
 rt_status rt_weights_load(const rt_tensors *tensors, const char *path, rt_parameters *parameters, rt_error *err);
 
+/* The same where parameters may be missing, which then keep what they have, and tensors unexpected. `gaps` gets the
+ * names of both in a line, allocated; NULL where there are none. NULL for `gaps` lets nothing pass. */
+rt_status rt_weights_load_what_fits(const rt_tensors *tensors, const char *path, rt_parameters *parameters, char **gaps,
+                                    rt_error *err);
+
+/* Whether rt_weights_load() would find every tensor that it needs, and no other. */
+bool rt_weights_fit(const rt_tensors *tensors, const rt_graph *graph);
+
 /* The tensors of a network, to be written to a file: as many items as graph->parameter_count, borrowed from it. */
 void rt_weights_list(const rt_parameters *parameters, rt_tensor *items);
 

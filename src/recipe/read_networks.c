@@ -34,9 +34,45 @@ static void read_network(rt_loading *loader, const rt_yaml *map, const char *whe
     rt_read_path(loader, network->weights, network->weights_mark, "weights");
 }
 
+/* Some settings are about weights that are read. */
+static void check_beside_weights(rt_loading *loader, const rt_yaml *map, const char *where, const char *key)
+{
+    if (rt_read_section(map, key) && !rt_read_section(map, "weights"))
+        rt_diagnostics_add(loader->binder.diagnostics, rt_yaml_find(map, key)->key_mark,
+                           "'%s' in %s is of use beside 'weights' alone", key, where);
+}
+
+static void read_renames(rt_loading *loader, const rt_yaml *map, const char *where, rt_network_recipe *network)
+{
+    const rt_yaml *list = rt_read_map(loader, map, "rename");
+    check_beside_weights(loader, map, where, "rename");
+    rt_rename *renames = list ? rt_owner_take(loader->tree.owner, list->count + 1, sizeof *renames) : NULL;
+    for (size_t i = 0; renames && i < list->count; ++i) {
+        const rt_yaml *to = list->entries[i].value;
+        if (to->kind == RT_YAML_SCALAR && !rt_yaml_is_empty(to))
+            renames[network->rename_count++] = (rt_rename){list->entries[i].key, to->text};
+        else if (to->kind != RT_YAML_INVALID)
+            report(loader, to->mark,
+                   "what 'rename' puts in place of the beginning of a name must be text; \"\" drops it");
+    }
+    network->renames = renames;
+}
+
+static void read_expectation(rt_loading *loader, const rt_yaml *map, rt_network_recipe *teacher)
+{
+    const rt_yaml *expect = rt_read_map(loader, map, "expect");
+    check_beside_weights(loader, map, "teacher", "expect");
+    teacher->expected = expect != NULL;
+    if (expect)
+        rt_bind(&loader->binder, expect,
+                &(rt_scope){"teacher.expect", {{rt_recipe_params_expect, &teacher->expect}}, NULL, false});
+}
+
 void rt_read_student(rt_loading *loader, const rt_yaml *map, rt_network_recipe *student)
 {
-    read_network(loader, map, "student", rt_recipe_params_student, NULL, student);
+    static const char *const sections[] = {"rename", NULL};
+    read_network(loader, map, "student", rt_recipe_params_student, sections, student);
+    read_renames(loader, map, "student", student);
 }
 
 /* A file's name ends in .memo, so that a slip of "auto" does not become one. */
@@ -58,8 +94,10 @@ static void check_memo(rt_loading *loader, const rt_yaml *node)
 
 static void read_teacher(rt_loading *loader, const rt_yaml *map, rt_network_recipe *teacher)
 {
-    static const char *const sections[] = {"train", "loss", NULL};
+    static const char *const sections[] = {"train", "loss", "rename", "expect", NULL};
     read_network(loader, map, "teacher", rt_recipe_params_teacher, sections, teacher);
+    read_renames(loader, map, "teacher", teacher);
+    read_expectation(loader, map, teacher);
     check_memo(loader, rt_read_section(map, "memo"));
     teacher->memo_mark = rt_read_mark(map, "memo");
     const rt_yaml *train = rt_read_map(loader, map, "train");

@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "base/precision.h"
+#include "formats/tensors.h"
 #include "models/models.h"
 #include "optim/optim.h"
 #include "recipe/catalogue.h"
@@ -126,6 +127,11 @@ typedef enum rt_memo_precision {
     RT_MEMO_FP16  /* rounded, in half the space; students then learn from the rounded logits, kept or not */
 } rt_memo_precision;
 
+/* What a teacher with weights must come to before anything is trained. */
+typedef struct rt_expect_recipe {
+    double top1, tolerance; /* percent on the test set; points */
+} rt_expect_recipe;
+
 /* One network and where its weights come from. */
 typedef struct rt_network_recipe {
     bool present;
@@ -136,6 +142,11 @@ typedef struct rt_network_recipe {
     void *settings;      /* the family's options */
     const char *weights; /* file, or NULL */
     rt_mark weights_mark;
+    bool strict;              /* every tensor of the weights has its place, and every parameter its tensor */
+    const rt_rename *renames; /* of the weights' tensors */
+    size_t rename_count;
+    bool expected; /* a teacher of which something is expected */
+    rt_expect_recipe expect;
     int precision; /* an rt_precision: of a teacher that is asked, frozen */
     double weight; /* a teacher's, among several */
     rt_mark memo_mark;
@@ -196,6 +207,7 @@ extern const rt_param rt_recipe_params_augment[]; /* rt_augment_recipe */
 extern const rt_param rt_recipe_params_crop[];    /* rt_augment_recipe */
 extern const rt_param rt_recipe_params_student[]; /* rt_network_recipe */
 extern const rt_param rt_recipe_params_teacher[]; /* rt_network_recipe */
+extern const rt_param rt_recipe_params_expect[];  /* rt_expect_recipe */
 extern const rt_param rt_recipe_params_term[];    /* rt_loss_recipe */
 extern const rt_param rt_recipe_params_train[];   /* rt_train_recipe */
 

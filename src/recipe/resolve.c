@@ -116,6 +116,19 @@ static void put_network(rt_writer *writer, int indent, const rt_param *params, c
 {
     put_params(writer, indent, params, network);
     put_params(writer, indent, network->family->params, network->settings);
+    if (network->rename_count > 0)
+        put_heading(writer, indent, "rename", true);
+    for (size_t i = 0; i < network->rename_count; ++i) {
+        put_indent(writer, indent + 2);
+        rt_writer_string(writer, network->renames[i].from);
+        rt_writer_words(writer, ": ");
+        rt_writer_string(writer, network->renames[i].to);
+        rt_writer_words(writer, "\n");
+    }
+    if (network->expected) {
+        put_heading(writer, indent, "expect", true);
+        put_params(writer, indent + 2, rt_recipe_params_expect, &network->expect);
+    }
     if (!network->train_present)
         return;
     put_train(writer, indent, &network->train);

@@ -53,7 +53,10 @@ const rt_param rt_recipe_params_crop[] = {
 #define NETWORK_PARAMS                                                                                                 \
     RT_REQUIRED_STRING(rt_network_recipe, model, "name of the network"),                                               \
         RT_STRING(rt_network_recipe, weights, NULL,                                                                    \
-                  "file to take the weights from, relative to the working directory")
+                  "file to take the weights from, relative to the working directory"),                                 \
+        RT_BOOL(rt_network_recipe, strict, true,                                                                       \
+                "refuse weights where a parameter is missing or a tensor is unexpected; false tells which as a "       \
+                "warning")
 
 const rt_param rt_recipe_params_student[] = {
     NETWORK_PARAMS,
@@ -73,6 +76,13 @@ const rt_param rt_recipe_params_teacher[] = {
               "where its logits are kept for later runs: auto (below ~/.cache, if it fits), off, or a file NAME.memo"),
     RT_ENUM(rt_network_recipe, memo_precision, RT_MEMO_FP32, memo_precisions,
             "fp32 keeps every bit; fp16 takes half the space and rounds the logits, which changes results"),
+    RT_PARAM_END,
+};
+
+const rt_param rt_recipe_params_expect[] = {
+    {"top1", "percent of the test images that the teacher must get right", RT_PARAM_FLOAT,
+     offsetof(rt_expect_recipe, top1), 0.0, 0.0, 100.0, NULL, NULL, true},
+    RT_FLOAT(rt_expect_recipe, tolerance, 0.5, 0.0, 100.0, "how far it may be off, in points"),
     RT_PARAM_END,
 };
 
@@ -124,9 +134,14 @@ const rt_recipe_section rt_recipe_sections[] = {
     {"data.augment.crop", "random crop; none by default", rt_recipe_params_crop, NULL},
     {"teacher", "the network that is learned from, or a list of up to 8; optional", rt_recipe_params_teacher,
      "the model's own settings (`retort help model/NAME`); train and loss like the recipe's own, to train the teacher "
-     "first. Exactly one of weights and train is given; loss is cross_entropy by default"},
+     "first. Exactly one of weights and train is given; loss is cross_entropy by default. Beside weights: rename: "
+     "{FROM: "
+     "TO}, the beginnings of tensors' names and what they become; and expect"},
+    {"teacher.expect", "what weights must come to before anything is trained; nothing by default",
+     rt_recipe_params_expect, NULL},
     {"student", "the network that learns; required", rt_recipe_params_student,
-     "the model's own settings (`retort help model/NAME`). Weights, where given, are what training begins with"},
+     "the model's own settings (`retort help model/NAME`). Weights, where given, are what training begins with; "
+     "rename: {FROM: TO} as for a teacher"},
     {"loss[]", "a list of terms that add up; required", rt_recipe_params_term,
      "one key, the loss's name, and below it its settings (`retort help loss/NAME`) beside these"},
     {"train", "how the student learns; required", rt_recipe_params_train,

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "train/lockstep.h"
 #include "train/log.h"
+#include "train/pretrained.h"
 
 static rt_status log_event(const rt_job *job, const char *event, const char *words, rt_error *err)
 {
@@ -68,7 +69,7 @@ static rt_status open_job(const rt_job_setting *setting, rt_job *job, rt_error *
         status = read_finished(job, result, err);
     } else if (status == RT_OK) {
         if (job->model->weights)
-            status = rt_network_load(job->network, job->model->weights, err);
+            status = rt_network_begin(job->network, job->model, NULL, err);
         if (status == RT_OK)
             status = open_training(setting, job, err);
     }

@@ -47,13 +47,15 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
                             rt_error *err)
 {
     const rt_network_recipe *teacher = &recipe->teacher;
+    rt_network_recipe of_weights = *teacher;
+    of_weights.weights = weights;
     const rt_precision precision = (rt_precision)teacher->precision;
     rt_memo_key *key = calloc(1, sizeof *key);
     bool independent;
     rt_status status = key ? rt_run_data_open(recipe, &a->data, err) : rt_fail(err, RT_ERROR_MEMORY, "no memory");
     const rt_model_input input = rt_run_data_input(&a->data);
     if (status == RT_OK)
-        status = rt_network_open(teacher->model, teacher->settings, weights, &input, &a->teacher, err);
+        status = rt_network_open(&of_weights, &input, NULL, &a->teacher, err);
     if (status == RT_OK)
         status = rt_precision_check(precision, "teacher.precision", err);
     if (status == RT_OK)

@@ -5,6 +5,8 @@
 
 #include "base/file.h"
 #include "losses/losses.h"
+#include "report/warning.h"
+#include "train/expectation.h"
 #include "train/fingerprint.h"
 #include "train/job.h"
 #include "train/precisions.h"
@@ -87,9 +89,11 @@ static rt_status get_teacher(rt_pipeline *pipeline, size_t number, const rt_loss
     if (teacher->train_present) {
         RT_TRY(train_teacher(pipeline, number, default_loss, outcome, err));
     } else {
+        *outcome = pipeline->measured[number];
         outcome->role = places[number].role;
         outcome->model = teacher->model;
-        RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[number], outcome, err));
+        if (!outcome->present)
+            RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[number], outcome, err));
         RT_TRY(rt_file_size(teacher->weights, &outcome->file_bytes, err));
     }
     return rt_teacher_open(pipeline->engine, pipeline->teachers[number], &pipeline->data, teacher,
@@ -163,14 +167,35 @@ static rt_status run_students(rt_pipeline *pipeline, rt_teacher *taught_by, rt_o
     return status;
 }
 
+/* Says what `strict: false` let pass, and frees it. */
+static void tell_gaps(const rt_network_recipe *recipe, char *gaps)
+{
+    if (gaps)
+        rt_warn("weights '%s': %s", recipe->weights, gaps);
+    free(gaps);
+}
+
+/* A teacher that does not do what the recipe expects of it stops the run before anything is written. */
+static rt_status check_expectation(rt_pipeline *pipeline, size_t number, rt_error *err)
+{
+    const rt_network_recipe *teacher = rt_recipe_teacher(pipeline->recipe, number);
+    rt_outcome *measured = &pipeline->measured[number];
+    if (!teacher->expected)
+        return RT_OK;
+    RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[number], measured, err));
+    return rt_expectation_check(teacher, &pipeline->recipe->data, &pipeline->data, measured->top1, err);
+}
+
 /* Builds a network that will be trained and drops it again. `teacher`: asks whether its memo fits, too. */
 static rt_status try_network(const rt_pipeline *pipeline, const rt_network_recipe *recipe, bool teacher, rt_error *err)
 {
     const rt_model_input input = rt_run_data_input(&pipeline->data);
     rt_network *network = NULL;
+    char *gaps = NULL;
     rt_status status = rt_network_new(recipe->model, recipe->settings, &input, false, &network, err);
     if (status == RT_OK && recipe->weights)
-        status = rt_network_load(network, recipe->weights, err);
+        status = rt_network_begin(network, recipe, &gaps, err);
+    tell_gaps(recipe, gaps);
     if (status == RT_OK && teacher)
         status = rt_teacher_check_memo(pipeline->engine, network, &pipeline->data, recipe, false, err);
     rt_network_free(network);
@@ -185,8 +210,11 @@ static rt_status open_teacher(rt_pipeline *pipeline, size_t number, rt_error *er
     rt_network **network = &pipeline->teachers[number];
     if (teacher->train_present)
         return try_network(pipeline, teacher, true, err);
-    RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, network, err));
-    return rt_teacher_check_memo(pipeline->engine, *network, &pipeline->data, teacher, true, err);
+    char *gaps;
+    RT_TRY(rt_network_open(teacher, &input, &gaps, network, err));
+    tell_gaps(teacher, gaps);
+    RT_TRY(rt_teacher_check_memo(pipeline->engine, *network, &pipeline->data, teacher, true, err));
+    return check_expectation(pipeline, number, err);
 }
 
 static rt_status open_all(rt_pipeline *pipeline, rt_error *err)

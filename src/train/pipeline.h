@@ -31,6 +31,7 @@ typedef struct rt_pipeline {
     const rt_pipeline_job *job; /* that of rt_pipeline_run() */
     rt_run_data data;
     rt_network *teachers[RT_MAX_TEACHERS]; /* loaded where the recipe names weights; NULL until trained elsewhere */
+    rt_outcome measured[RT_MAX_TEACHERS];  /* of those whose accuracy the recipe expects */
     rt_teacher *members[RT_MAX_TEACHERS];  /* the same at work; NULL until then */
     rt_teacher *joint;                     /* several as one; NULL for fewer */
 } rt_pipeline;

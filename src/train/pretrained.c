@@ -4,14 +4,17 @@
 #include <string.h>
 
 #include "formats/quote.h"
-#include "recipe/recipe.h"
 
-rt_status rt_pretrained_open(const char *path, rt_pretrained *file, rt_error *err)
+rt_status rt_pretrained_open(const char *path, const rt_weights_reading *reading, rt_pretrained *file, rt_error *err)
 {
-    *file = (rt_pretrained){.path = path};
+    *file = (rt_pretrained){.path = path, .lenient = reading && reading->lenient};
     rt_quote quote;
     RT_TRY(rt_tensors_open(path, &file->tensors, err));
-    rt_status status = rt_weights_look(&file->tensors, path, &file->hints, err);
+    rt_status status = RT_OK;
+    if (reading && reading->rename_count > 0)
+        status = rt_tensors_rename(&file->tensors, path, reading->renames, reading->rename_count, err);
+    if (status == RT_OK)
+        status = rt_weights_look(&file->tensors, path, &file->hints, err);
     if (status == RT_OK)
         status = rt_description_read(file->tensors.metadata, file->tensors.metadata_count, path, &file->description,
                                      &file->described, err);
@@ -77,9 +80,27 @@ static rt_status add_hints(option_list *list, const rt_pretrained *file, const r
     const rt_weights_hints *hints = &file->hints;
     if (rt_param_find(params, "stem_bias"))
         RT_TRY(add(list, hints->stem_bias ? "stem_bias=true" : "stem_bias=false", err));
-    if (rt_param_find(params, "shortcut"))
-        RT_TRY(add(list, hints->projection ? "shortcut=projection" : "shortcut=identity", err));
+    if (rt_param_find(params, "shortcut") && hints->projection)
+        RT_TRY(add(list, "shortcut=projection", err));
     return RT_OK;
+}
+
+/* Without weights, a shortcut across a change of shape can be this or that, and a wrong guess runs. */
+static rt_status check_shortcut(const rt_pretrained *file, const rt_param *params, const option_list *list,
+                                rt_error *err)
+{
+    rt_quote quote;
+    if (file->described || file->hints.projection || !rt_param_find(params, "shortcut"))
+        return RT_OK;
+    for (size_t i = 0; i < list->count; ++i)
+        if (strncmp(list->values[i], "shortcut=", strlen("shortcut=")) == 0)
+            return RT_OK;
+    return rt_fail(
+        err, RT_ERROR_USAGE,
+        "'%s' has no weights for shortcuts (downsample or shortcut tensors), so that it does not show what its "
+        "shortcuts do where the shape changes; if they subsample and pad with zero channels (option A), say "
+        "shortcut: identity in a recipe, or --set shortcut=identity",
+        rt_quote_text(&quote, file->path, strlen(file->path)));
 }
 
 /* What the file says about itself is checked alone, so that an error blames it and not the user. */
@@ -112,6 +133,7 @@ static rt_status gather(const rt_pretrained *file, const rt_pretrained_wish *wis
     }
     for (size_t i = 0; i < wish->value_count; ++i)
         RT_TRY(add(list, wish->values[i], err));
+    RT_TRY(check_shortcut(file, family->params, list, err));
     char what[96];
     snprintf(what, sizeof what, "model/%s", wish->model ? wish->model : file->description.model);
     return rt_settings_parse(what, family->params, list->values, list->count, settings, err);
@@ -137,6 +159,19 @@ static rt_status check(const rt_pretrained *file, const rt_pretrained_wish *wish
     return RT_OK;
 }
 
+/* `gaps` may be NULL where nobody asks for them. */
+static rt_status fill(const rt_pretrained *file, rt_network *network, char **gaps, rt_error *err)
+{
+    char *unasked = NULL;
+    rt_status status = rt_weights_load_what_fits(&file->tensors, file->path, network->parameters,
+                                                 !file->lenient ? NULL
+                                                 : gaps         ? gaps
+                                                                : &unasked,
+                                                 err);
+    free(unasked);
+    return status;
+}
+
 rt_status rt_pretrained_network(const rt_pretrained *file, const rt_pretrained_wish *wish, rt_network **network,
                                 rt_error *err)
 {
@@ -157,8 +192,10 @@ rt_status rt_pretrained_network(const rt_pretrained *file, const rt_pretrained_w
     status = gather(file, wish, family, &list, settings, err);
     if (status == RT_OK)
         status = rt_network_new(variant, settings, &input, false, &made, err);
+    if (status == RT_OK && file->lenient)
+        status = rt_parameters_initialize(made->parameters, 0, err);
     if (status == RT_OK)
-        status = rt_weights_load(&file->tensors, file->path, made->parameters, err);
+        status = fill(file, made, wish->gaps, err);
     if (status == RT_OK) {
         *network = made;
         made = NULL;
@@ -170,19 +207,37 @@ done:
     return status;
 }
 
-rt_status rt_network_open(const char *variant, const void *settings, const char *path, const rt_model_input *input,
+rt_status rt_network_open(const rt_network_recipe *recipe, const rt_model_input *input, char **gaps,
                           rt_network **network, rt_error *err)
 {
     rt_pretrained file;
     *network = NULL;
-    RT_TRY(rt_pretrained_open(path, &file, err));
+    if (gaps)
+        *gaps = NULL;
+    const rt_weights_reading reading = {recipe->renames, recipe->rename_count, !recipe->strict};
+    RT_TRY(rt_pretrained_open(recipe->weights, &reading, &file, err));
     const rt_pretrained_wish wish = {
-        .model = variant,
-        .settings = settings,
+        .model = recipe->model,
+        .settings = recipe->settings,
         .input = {input->height, input->width, input->channels},
         .classes = input->classes,
+        .gaps = gaps,
     };
     rt_status status = rt_pretrained_network(&file, &wish, network, err);
+    rt_pretrained_close(&file);
+    return status;
+}
+
+rt_status rt_network_begin(rt_network *network, const rt_network_recipe *recipe, char **gaps, rt_error *err)
+{
+    const rt_weights_reading reading = {recipe->renames, recipe->rename_count, !recipe->strict};
+    rt_pretrained file = {.path = recipe->weights, .lenient = reading.lenient};
+    if (gaps)
+        *gaps = NULL;
+    RT_TRY(rt_tensors_open(recipe->weights, &file.tensors, err));
+    rt_status status = rt_tensors_rename(&file.tensors, file.path, reading.renames, reading.rename_count, err);
+    if (status == RT_OK)
+        status = fill(&file, network, gaps, err);
     rt_pretrained_close(&file);
     return status;
 }

@@ -48,7 +48,7 @@ static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_netwo
     const rt_model_input input = rt_run_data_input(&r->data);
     rt_network **network = &r->networks[number];
     if (!synthetic && teacher->weights) {
-        RT_TRY(rt_network_open(teacher->model, teacher->settings, teacher->weights, &input, network, err));
+        RT_TRY(rt_network_open(teacher, &input, NULL, network, err));
     } else {
         RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, network, err));
         RT_TRY(rt_parameters_initialize((*network)->parameters, 1 + number, err));
@@ -83,7 +83,7 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
     RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));
     RT_TRY(rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed, err));
     if (!synthetic && recipe->student.weights)
-        RT_TRY(rt_network_load(r->student, recipe->student.weights, err));
+        RT_TRY(rt_network_begin(r->student, &recipe->student, NULL, err));
     RT_TRY(rt_step_open(&r->step,
                         &(rt_step_options){.engine = engine,
                                            .graph = r->student->graph,

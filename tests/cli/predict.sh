@@ -13,7 +13,7 @@ cd "$scratch" || exit 99
 
 images=(--data synthetic --split test --set 'shape=[3, 8, 8]' --set classes=5 --set test_samples=13)
 normalised=(--mean .5,.5,.5 --std .25,.25,.25)
-model=(--model resnet8 --set width=0.25)
+model=(--model resnet8 --set width=0.25 --set shortcut=identity)
 
 absent() { expect_that "$1 was written" test ! -e "$1"; }
 
@@ -92,7 +92,7 @@ refused "there is no model 'resnet9'; did you mean 'resnet8'?" --model resnet9 -
     "${images[@]}" "${normalised[@]}"
 refused "'own.safetensors' holds model 'resnet8', not 'resnet20'" --model resnet20 --weights own.safetensors \
     "${images[@]}"
-refused "weights 'bare.safetensors' do not fit the network: " --model resnet8 --weights bare.safetensors \
+refused "weights 'bare.safetensors' do not fit the network: " --model resnet8 --set shortcut=identity --weights bare.safetensors \
     "${images[@]}" "${normalised[@]}"
 refused "1 unexpected: 'conv1.bias'" --weights own.safetensors "${images[@]}" --set stem_bias=false
 refused "'shortcut' in model/resnet8 is 'identical'" --weights own.safetensors "${images[@]}" --set shortcut=identical

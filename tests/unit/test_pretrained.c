@@ -78,7 +78,7 @@ static size_t write_described(void)
 static rt_status open_network(const rt_pretrained_wish *wish, rt_network **network, rt_error *err)
 {
     rt_pretrained file;
-    rt_status status = rt_pretrained_open(path, &file, err);
+    rt_status status = rt_pretrained_open(path, NULL, &file, err);
     *network = NULL;
     if (status == RT_OK)
         status = rt_pretrained_network(&file, wish, network, err);
@@ -119,7 +119,7 @@ static void a_described_file_needs_no_words(void **state)
     assert_opens(&(rt_pretrained_wish){.input = extent}, trained);
     assert_opens(&(rt_pretrained_wish){.model = "resnet8", .input = {32, 16, 3}, .classes = 5}, trained);
     rt_pretrained file;
-    assert_int_equal(rt_pretrained_open(path, &file, NULL), RT_OK);
+    assert_int_equal(rt_pretrained_open(path, NULL, &file, NULL), RT_OK);
     assert_true(file.described);
     const rt_description *d = &file.description;
     assert_string_equal(d->model, "resnet8");
@@ -133,13 +133,14 @@ static void a_described_file_needs_no_words(void **state)
 static void tensors_give_options_away(void **state)
 {
     (void)state;
-    const char *const values[] = {"shortcut=identity", "stem_bias=true"};
-    for (size_t count = 0; count <= 2; ++count) {
+    const char *const values[] = {"stem_bias=true"};
+    for (size_t count = 0; count <= 1; ++count) {
         size_t trained = write_network("resnet8", values, count, NULL, 0);
         assert_opens(&(rt_pretrained_wish){.model = "resnet8", .input = extent}, trained);
         rt_network *network;
         void *settings = settings_of("resnet8", NULL, 0); /* of a recipe that leaves both at their defaults */
-        assert_int_equal(rt_network_open("resnet8", settings, path, &input, &network, NULL), RT_OK);
+        const rt_network_recipe recipe = {.model = "resnet8", .settings = settings, .weights = path, .strict = true};
+        assert_int_equal(rt_network_open(&recipe, &input, NULL, &network, NULL), RT_OK);
         rt_network_free(network);
         free(settings);
     }
@@ -148,6 +149,56 @@ static void tensors_give_options_away(void **state)
         size_t trained = write_network(without[i], NULL, 0, NULL, 0);
         assert_opens(&(rt_pretrained_wish){.model = without[i], .input = extent}, trained);
     }
+}
+
+static void what_no_tensor_shows_is_asked_for(void **state)
+{
+    (void)state;
+    const char *const identity[] = {"shortcut=identity"};
+    size_t trained = write_network("resnet8", identity, 1, NULL, 0);
+    assert_refused(&(rt_pretrained_wish){.model = "resnet8", .input = extent}, RT_ERROR_USAGE,
+                   " has no weights for shortcuts (downsample or shortcut tensors), so that it does not show what its "
+                   "shortcuts do where the shape changes; if they subsample and pad with zero channels (option A), say "
+                   "shortcut: identity in a recipe, or --set shortcut=identity");
+    assert_opens(&(rt_pretrained_wish){.model = "resnet8", .input = extent, .values = identity, .value_count = 1},
+                 trained);
+    void *settings = settings_of("resnet8", identity, 1);
+    assert_opens(&(rt_pretrained_wish){.model = "resnet8", .input = extent, .settings = settings}, trained);
+    free(settings);
+}
+
+/* A network whose tensors have other names; one of them is missing, one too many. */
+static void names_can_be_changed_and_gaps_be_let_pass(void **state)
+{
+    (void)state;
+    rt_pretrained file;
+    rt_network *network;
+    rt_error err = {0};
+    char *gaps;
+    write_network("resnet8", NULL, 0, NULL, 0);
+    const rt_rename away[] = {{"layer1.", "stage1."}, {"fc.bias", "head.bias"}}, back[] = {{"stage1.", "layer1."}};
+    const rt_rename slip[] = {{"layer9.", "x"}};
+    const rt_pretrained_wish wish = {.model = "resnet8", .input = extent, .gaps = &gaps};
+    assert_int_equal(rt_pretrained_open(path, &(rt_weights_reading){away, 2, false}, &file, NULL), RT_OK);
+    assert_int_equal(rt_pretrained_network(&file, &wish, &network, &err), RT_ERROR_SHAPE);
+    assert_non_null(strstr(err.message, "'stage1.0."));
+    assert_int_equal(rt_tensors_rename(&file.tensors, path, back, 1, NULL), RT_OK);
+    assert_int_equal(rt_pretrained_network(&file, &wish, &network, &err), RT_ERROR_SHAPE);
+    assert_non_null(strstr(err.message, "1 missing: 'fc.bias'; 1 unexpected: 'head.bias'"));
+    file.lenient = true;
+    assert_int_equal(rt_pretrained_network(&file, &wish, &network, &err), RT_OK);
+    assert_string_equal(gaps, "'head.bias' unexpected, 'fc.bias' missing");
+    free(gaps);
+    rt_network_free(network);
+    assert_int_equal(rt_tensors_rename(&file.tensors, path, slip, 1, &err), RT_ERROR_USAGE);
+    assert_non_null(strstr(err.message, "' begins with 'layer9.', which is to be renamed"));
+    rt_pretrained_close(&file);
+    /* What has another shape is no gap. */
+    const rt_rename swap[] = {{"fc.bias", "bn1.bias"}, {"bn1.bias", "fc.bias"}};
+    assert_int_equal(rt_pretrained_open(path, &(rt_weights_reading){swap, 2, true}, &file, NULL), RT_OK);
+    assert_int_equal(rt_pretrained_network(&file, &wish, &network, &err), RT_ERROR_SHAPE);
+    assert_null(gaps);
+    rt_pretrained_close(&file);
 }
 
 static void the_user_has_the_last_word(void **state)
@@ -305,6 +356,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_described_file_needs_no_words),
         cmocka_unit_test(tensors_give_options_away),
+        cmocka_unit_test(what_no_tensor_shows_is_asked_for),
+        cmocka_unit_test(names_can_be_changed_and_gaps_be_let_pass),
         cmocka_unit_test(the_user_has_the_last_word),
         cmocka_unit_test(what_no_option_can_fit_is_said_plainly),
         cmocka_unit_test(a_wrong_description_is_refused),
