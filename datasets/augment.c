@@ -64,7 +64,7 @@ void rt_rendering_free(rt_rendering *rendering)
 uint32_t rt_augment_variants(const rt_augment *augment)
 {
     uint32_t offsets = (uint32_t)(2 * augment->crop_pad + 1);
-    return offsets * offsets * 2;
+    return augment->choice_count > 0 ? 0 : offsets * offsets * 2;
 }
 
 uint32_t rt_augment_draw(const rt_augment *augment, uint64_t seed, uint32_t epoch, uint64_t index)

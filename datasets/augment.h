@@ -16,7 +16,8 @@ rt_status rt_rendering_make(rt_rendering *rendering, const rt_images *images, co
                             const rt_normalization *normalization, rt_error *err);
 void rt_rendering_free(rt_rendering *rendering); /* accepts a zeroed struct */
 
-/* How many augmentations of an image there are: rt_batch's variants are below this. */
+/* How many augmentations of an image there are: rt_batch's variants are below this. 0 where they have no number,
+ * because there is more than crop and flip. */
 uint32_t rt_augment_variants(const rt_augment *augment);
 
 /* The augmentation of image `index` in epoch `epoch`: draws 0 (row), 1 (column) and 2 (flip) of RT_STREAM_AUGMENT. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "datasets/augment.h"
+#include "datasets/view.h"
 #include "retort/random.h"
 
 enum { ALIGNMENT = 64, WORKER_LIMIT = 256, PREFETCH_LIMIT = 1024 };
@@ -16,7 +16,15 @@ typedef struct slot {
     rt_batch batch;
     void *memory;
     bool ready;
+    rt_error err; /* why the batch could not be made */
 } slot;
+
+/* A worker, and its own memory. */
+typedef struct worker {
+    struct rt_loader *loader;
+    rt_workspace workspace;
+    pthread_t thread;
+} worker;
 
 struct rt_loader {
     rt_loader_options options;
@@ -24,9 +32,10 @@ struct rt_loader {
     size_t batches, image_size;
     slot *slots;
     size_t slot_count;
-    pthread_t *threads;
+    worker *workers; /* [thread_count]; the first's memory is the caller's where there is no thread */
     size_t thread_count;
     bool has_lock;
+    const rt_error *failure; /* of the batch that could not be handed out; NULL for none */
 
     pthread_mutex_t lock; /* guards everything below, and each slot's `ready` */
     pthread_cond_t work;  /* workers wait for something to make */
@@ -69,19 +78,22 @@ static rt_status slot_allocate(slot *s, size_t count, size_t image_size, rt_erro
 }
 
 /* Makes batch `number` of the loader's epoch. Reads only what stays as it is while a batch is being made. */
-static void make_batch(const rt_loader *loader, size_t number, rt_batch *batch)
+static void make_batch(const rt_loader *loader, size_t number, slot *s, rt_workspace *workspace)
 {
+    rt_batch *batch = &s->batch;
     const rt_loader_options *o = &loader->options;
     size_t first = number * o->batch, left = o->sample_count - first;
     batch->count = left < o->batch ? left : o->batch;
-    for (size_t i = 0; i < batch->count; ++i) {
+    s->err = (rt_error){0};
+    for (size_t i = 0; i < batch->count && s->err.status == RT_OK; ++i) {
         size_t position = loader->order ? loader->order[first + i] : first + i;
         uint32_t index = o->samples[position];
         batch->samples[i] = index;
         batch->labels[i] = o->images->labels[index];
         batch->variants[i] = rt_augment_draw(&o->augment, o->seed, loader->epoch, index);
-        rt_render(&loader->rendering, o->images->pixels + index * loader->image_size, batch->variants[i],
-                  batch->images + i * loader->image_size);
+        const rt_view view = {o->seed, loader->epoch, batch->variants[i]};
+        rt_view_render(&loader->rendering, o->images, index, &view, workspace, batch->images + i * loader->image_size,
+                       &s->err);
     }
 }
 
@@ -92,7 +104,8 @@ static bool can_make(const rt_loader *loader)
 
 static void *work(void *argument)
 {
-    rt_loader *loader = argument;
+    worker *self = argument;
+    rt_loader *loader = self->loader;
     pthread_mutex_lock(&loader->lock);
     for (;;) {
         while (!loader->stopping && !can_make(loader))
@@ -103,7 +116,7 @@ static void *work(void *argument)
         slot *s = &loader->slots[number % loader->slot_count];
         ++loader->busy;
         pthread_mutex_unlock(&loader->lock);
-        make_batch(loader, number, &s->batch);
+        make_batch(loader, number, s, &self->workspace);
         pthread_mutex_lock(&loader->lock);
         --loader->busy;
         s->ready = true;
@@ -117,9 +130,6 @@ static void *work(void *argument)
 static rt_status start_workers(rt_loader *loader, rt_error *err)
 {
     size_t workers = loader->options.workers;
-    loader->threads = calloc(workers, sizeof *loader->threads);
-    if (!loader->threads)
-        return rt_fail(err, RT_ERROR_MEMORY, "loader: no memory for %zu workers", workers);
     sigset_t blocked, before;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGINT);
@@ -128,7 +138,9 @@ static rt_status start_workers(rt_loader *loader, rt_error *err)
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     int failure = 0;
     while (loader->thread_count < workers && failure == 0) {
-        failure = pthread_create(&loader->threads[loader->thread_count], NULL, work, loader);
+        worker *next = &loader->workers[loader->thread_count];
+        next->loader = loader;
+        failure = pthread_create(&next->thread, NULL, work, next);
         loader->thread_count += failure == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -182,7 +194,8 @@ rt_status rt_loader_open(const rt_loader_options *options, rt_loader **opened, r
     loader->slots = calloc(loader->slot_count, sizeof *loader->slots);
     if (options->shuffle)
         loader->order = malloc(options->sample_count * sizeof *loader->order);
-    if (!loader->slots || (options->shuffle && !loader->order)) {
+    loader->workers = calloc(options->workers + 1, sizeof *loader->workers);
+    if (!loader->slots || !loader->workers || (options->shuffle && !loader->order)) {
         status = rt_fail(err, RT_ERROR_MEMORY, "loader: no memory for %zu samples", options->sample_count);
         goto done;
     }
@@ -216,7 +229,7 @@ void rt_loader_close(rt_loader *loader)
         pthread_cond_broadcast(&loader->work);
         pthread_mutex_unlock(&loader->lock);
         for (size_t i = 0; i < loader->thread_count; ++i)
-            pthread_join(loader->threads[i], NULL);
+            pthread_join(loader->workers[i].thread, NULL);
         pthread_cond_destroy(&loader->made);
         pthread_cond_destroy(&loader->work);
         pthread_mutex_destroy(&loader->lock);
@@ -224,7 +237,9 @@ void rt_loader_close(rt_loader *loader)
     for (size_t i = 0; loader->slots && i < loader->slot_count; ++i)
         free(loader->slots[i].memory);
     free(loader->slots);
-    free(loader->threads);
+    for (size_t i = 0; loader->workers && i <= loader->options.workers; ++i)
+        rt_workspace_free(&loader->workers[i].workspace);
+    free(loader->workers);
     free(loader->order);
     rt_rendering_free(&loader->rendering);
     free(loader);
@@ -250,6 +265,7 @@ void rt_loader_seek(rt_loader *loader, uint32_t epoch, size_t first)
                               loader->order, loader->options.sample_count);
     for (size_t i = 0; i < loader->slot_count; ++i)
         loader->slots[i].ready = false;
+    loader->failure = NULL;
     loader->held = loader->handed = loader->claimed = first;
     pthread_cond_broadcast(&loader->work);
     pthread_mutex_unlock(&loader->lock);
@@ -267,13 +283,19 @@ const rt_batch *rt_loader_next(rt_loader *loader)
     if (loader->handed < loader->batches) {
         s = &loader->slots[loader->handed % loader->slot_count];
         if (loader->thread_count == 0) {
-            make_batch(loader, loader->handed, &s->batch);
+            make_batch(loader, loader->handed, s, &loader->workers[0].workspace);
             s->ready = true;
         }
         while (!s->ready)
             pthread_cond_wait(&loader->made, &loader->lock);
         ++loader->handed;
     }
+    loader->failure = s && s->err.status != RT_OK ? &s->err : NULL;
     pthread_mutex_unlock(&loader->lock);
-    return s ? &s->batch : NULL;
+    return s && !loader->failure ? &s->batch : NULL;
+}
+
+rt_status rt_loader_failure(const rt_loader *loader, rt_error *err)
+{
+    return loader->failure ? rt_fail(err, loader->failure->status, "%s", loader->failure->message) : RT_OK;
 }

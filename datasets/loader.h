@@ -1,7 +1,8 @@
 /* The loader: from a reader's bytes to normalised, augmented batches, made ahead of time by worker threads.
  *
  * Sample i of epoch e is a pure function of (seed, e, i): order from RT_STREAM_SHUFFLE, crop and flip from
- * RT_STREAM_AUGMENT. Nothing depends on the number of workers, and any batch of any epoch can be asked for. */
+ * RT_STREAM_AUGMENT, other augmentations from RT_STREAM_PICTURE. Nothing depends on the number of workers, and any
+ * batch of any epoch can be asked for. Images that are not in memory are read and decoded by the workers, too. */
 #ifndef RETORT_DATASETS_LOADER_H
 #define RETORT_DATASETS_LOADER_H
 
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "datasets/augmentation.h"
 #include "retort/dataset.h"
 
 enum { RT_MAX_CHANNELS = 16 };
@@ -16,6 +18,8 @@ enum { RT_MAX_CHANNELS = 16 };
 typedef struct rt_augment {
     size_t crop_pad; /* pad by this many black (pixel 0, before normalisation) pixels, crop back */
     bool flip;       /* mirror left-right with probability one half */
+    const rt_augmentation_choice *choices; /* what else is done, before these two; borrowed */
+    size_t choice_count;
 } rt_augment;
 
 /* value = (pixel / 255 - mean) / std, per channel, as torchvision's ToTensor and Normalize. */
@@ -61,7 +65,11 @@ size_t rt_loader_batches(const rt_loader *loader); /* an epoch: ceil(samples / b
 /* Begins epoch `epoch` at batch `first` (0 for a whole epoch). May be called at any time; pending work is dropped. */
 void rt_loader_seek(rt_loader *loader, uint32_t epoch, size_t first);
 
-/* The next batch, or NULL at the end of the epoch. It stays valid until the next call on this loader. */
+/* The next batch, or NULL at the end of the epoch, and at a batch with an image that cannot be read. It stays valid
+ * until the next call on this loader. */
 const rt_batch *rt_loader_next(rt_loader *loader);
+
+/* Why rt_loader_next() returned NULL: RT_OK at the end of the epoch. */
+rt_status rt_loader_failure(const rt_loader *loader, rt_error *err);
 
 #endif

@@ -1,28 +1,21 @@
 #include <math.h>
 
-#include "datasets/loader.h"
+#include "datasets/pixel_sums.h"
 
-/* Sums of bytes and of their squares are exact in integers, whatever the order, so that the result depends on the
- * samples alone. LANES neighbouring bytes are summed side by side; FLUSH additions of 255^2 still fit 32 bits. */
-enum { LANES = 240, FLUSH = 65536 };
+/* This many additions of 255^2 still fit 32 bits. */
+enum { FLUSH = 65536 };
 
-typedef struct sums {
-    uint32_t values[LANES], squares[LANES];
-    size_t additions;
-    uint64_t value[RT_MAX_CHANNELS], square[RT_MAX_CHANNELS];
-} sums;
-
-static void flush(sums *s, size_t channels)
+static void flush(rt_pixel_sums *s)
 {
-    for (size_t i = 0; i < LANES; ++i) {
-        s->value[i % channels] += s->values[i];
-        s->square[i % channels] += s->squares[i];
+    for (size_t i = 0; i < RT_SUM_LANES; ++i) {
+        s->value[i % s->channels] += s->values[i];
+        s->square[i % s->channels] += s->squares[i];
         s->values[i] = s->squares[i] = 0;
     }
     s->additions = 0;
 }
 
-static void add(sums *s, const uint8_t *bytes, size_t count)
+static void add(rt_pixel_sums *s, const uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count; ++i) {
         uint32_t byte = bytes[i];
@@ -32,28 +25,52 @@ static void add(sums *s, const uint8_t *bytes, size_t count)
     ++s->additions;
 }
 
+void rt_pixel_sums_begin(rt_pixel_sums *sums, size_t channels)
+{
+    *sums = (rt_pixel_sums){.channels = channels};
+}
+
+void rt_pixel_sums_add(rt_pixel_sums *sums, const uint8_t *bytes, size_t count)
+{
+    const size_t lanes = RT_SUM_LANES / sums->channels * sums->channels;
+    for (size_t done = 0; done < count; done += lanes) {
+        add(sums, bytes + done, count - done < lanes ? count - done : lanes);
+        if (sums->additions == FLUSH)
+            flush(sums);
+    }
+}
+
+void rt_pixel_sums_join(rt_pixel_sums *sums, rt_pixel_sums *others)
+{
+    flush(sums);
+    flush(others);
+    for (size_t c = 0; c < sums->channels; ++c) {
+        sums->value[c] += others->value[c];
+        sums->square[c] += others->square[c];
+    }
+}
+
+void rt_pixel_sums_end(rt_pixel_sums *sums, uint64_t pixels, rt_normalization *normalization)
+{
+    flush(sums);
+    *normalization = (rt_normalization){.channels = sums->channels};
+    for (size_t c = 0; c < sums->channels; ++c) {
+        /* n times the sum of squares minus the square of the sum: zero exactly when all are the same. */
+        unsigned __int128 spread =
+            (unsigned __int128)sums->square[c] * pixels - (unsigned __int128)sums->value[c] * sums->value[c];
+        double n = (double)pixels;
+        normalization->mean[c] = pixels ? (float)((double)sums->value[c] / n / 255.0) : 0.0f;
+        normalization->std[c] = spread ? (float)(sqrt((double)spread) / n / 255.0) : 1.0f;
+    }
+}
+
 void rt_normalization_measure(const rt_images *images, const uint32_t *samples, size_t count,
                               rt_normalization *normalization)
 {
-    size_t channels = images->channels, size = images->height * images->width * channels;
-    size_t lanes = LANES / channels * channels;
-    sums s = {.additions = 0};
-    for (size_t i = 0; i < count; ++i) {
-        const uint8_t *bytes = images->pixels + samples[i] * size;
-        for (size_t done = 0; done < size; done += lanes) {
-            add(&s, bytes + done, size - done < lanes ? size - done : lanes);
-            if (s.additions == FLUSH)
-                flush(&s, channels);
-        }
-    }
-    flush(&s, channels);
-    *normalization = (rt_normalization){.channels = channels};
-    uint64_t pixels = (uint64_t)count * images->height * images->width;
-    for (size_t c = 0; c < channels; ++c) {
-        /* n times the sum of squares minus the square of the sum: zero exactly when all are the same. */
-        unsigned __int128 spread = (unsigned __int128)s.square[c] * pixels - (unsigned __int128)s.value[c] * s.value[c];
-        double n = (double)pixels;
-        normalization->mean[c] = pixels ? (float)((double)s.value[c] / n / 255.0) : 0.0f;
-        normalization->std[c] = spread ? (float)(sqrt((double)spread) / n / 255.0) : 1.0f;
-    }
+    const size_t size = images->height * images->width * images->channels;
+    rt_pixel_sums sums;
+    rt_pixel_sums_begin(&sums, images->channels);
+    for (size_t i = 0; i < count; ++i)
+        rt_pixel_sums_add(&sums, images->pixels + samples[i] * size, size);
+    rt_pixel_sums_end(&sums, (uint64_t)count * images->height * images->width, normalization);
 }

@@ -58,6 +58,8 @@ yaml-0.1 libyaml-dev recipes (YAML)
 jansson libjansson-dev JSON: weight files' headers and results
 zlib zlib1g-dev data sets in .gz files
 libxxhash libxxhash-dev checksums of files
+stb libstb-dev photographs: PNG files, and JPEG files by choice
+libturbojpeg libturbojpeg0-dev photographs: JPEG files, twice as fast
 cmocka libcmocka-dev the unit tests
 END
 }

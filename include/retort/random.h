@@ -23,7 +23,8 @@ typedef enum rt_stream {
     RT_STREAM_SPLIT,     /* train/validation split */
     RT_STREAM_SYNTHETIC, /* made-up data; epoch = what is made, index = sample or class */
     RT_STREAM_LOSS,      /* draws of a loss: index = step, epoch = what for, at the loss's will below 2^16 */
-    RT_STREAM_LOSS_INIT  /* a loss's own arrays: epoch = the term, index = the array's number */
+    RT_STREAM_LOSS_INIT, /* a loss's own arrays: epoch = the term, index = the array's number */
+    RT_STREAM_PICTURE    /* what augmentations beside crop and flip draw: index = sample */
 } rt_stream;
 
 /* Names one sequence. Fields that a stream has no use for are 0. */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/catalog.h"
 #include "datasets/readers.h"
+#include "datasets/view.h"
 #include "recipe/recipe.h"
 #include "report/warning.h"
 #include "retort/suggest.h"
@@ -151,10 +152,22 @@ static rt_status set_normalization(const rt_request *request, const rt_pretraine
     return RT_OK;
 }
 
-static rt_status open_images(const rt_request *request, const source *from, rt_inputs *inputs, rt_error *err)
+/* The size that images get: the recipe's, or where they differ in size, the one that the weights were trained on. */
+static rt_status fit_images(const source *from, const rt_pretrained *file, rt_images *images, rt_error *err)
+{
+    size_t size = from->recipe ? (size_t)from->recipe->data.size : 0;
+    const size_t short_side = from->recipe ? (size_t)from->recipe->data.resize : 0;
+    if (!from->recipe && !images->pixels && file->described)
+        size = file->description.input.height;
+    return rt_images_fit(images, size, short_side, err);
+}
+
+static rt_status open_images(const rt_request *request, const source *from, const rt_pretrained *file,
+                             rt_inputs *inputs, rt_error *err)
 {
     RT_TRY(from->reader->open(from->settings, from->root, from->seed, request->split, &inputs->images, err));
     inputs->reader = from->reader;
+    RT_TRY(fit_images(from, file, &inputs->images, err));
     const rt_images *images = &inputs->images;
     if (images->count == 0 || images->count > UINT32_MAX)
         return rt_fail(err, RT_ERROR_FORMAT, "the split has %zu images; it must have 1 to %u", images->count,
@@ -176,7 +189,7 @@ static rt_status open_all(const rt_request *request, bool labelled, const rt_pre
     RT_TRY(part_settings(request, model, from, &parts, err));
     RT_TRY(set_reader(&parts, from, err));
     RT_TRY(set_normalization(request, file, &inputs->normalization, err));
-    RT_TRY(open_images(request, from, inputs, err));
+    RT_TRY(open_images(request, from, file, inputs, err));
     const rt_images *images = &inputs->images;
     char *gaps = NULL;
     const rt_pretrained_wish wish = {

@@ -49,7 +49,7 @@ static rt_status run(const rt_command *command, rt_inference *inference, rt_load
     }
     prediction->seconds = rt_seconds() - start;
     rt_progress_finish(&progress, NULL);
-    return status;
+    return status == RT_OK ? rt_loader_failure(loader, err) : status;
 }
 
 static rt_status predict(const rt_command *command, const rt_request *request, rt_inputs *inputs,

@@ -28,13 +28,35 @@ void rt_read_path(rt_loading *loader, const char *path, rt_mark mark, const char
         rt_diagnostics_add(loader->binder.diagnostics, mark, "'%s' is an empty path", name);
 }
 
+/* What is named is done, even with nothing but defaults: `rand_augment: {}`. */
+static void read_augmentation(rt_loading *loader, const rt_yaml *map, const rt_augmentation *augmentation,
+                              rt_augment_recipe *augment)
+{
+    char where[80];
+    snprintf(where, sizeof where, "data.augment.%s", augmentation->name);
+    void *settings = rt_owner_take(loader->tree.owner, 1, augmentation->settings_size);
+    if (!settings || augment->choice_count == RT_MOST_AUGMENTATIONS)
+        return;
+    rt_bind(&loader->binder, rt_read_map(loader, map, augmentation->name),
+            &(rt_scope){where, {{augmentation->params, settings}}, NULL, false});
+    const char *wrong = augmentation->check ? augmentation->check(settings) : NULL;
+    if (wrong)
+        rt_diagnostics_add(loader->binder.diagnostics, rt_read_mark(map, augmentation->name), "%s: %s", where, wrong);
+    augment->choices[augment->choice_count++] = (rt_augmentation_choice){augmentation, settings};
+}
+
 static void read_augment(rt_loading *loader, const rt_yaml *data, rt_augment_recipe *augment)
 {
     const rt_yaml *map = rt_read_map(loader, data, "augment");
-    static const char *const sections[] = {"crop", NULL};
+    const char *sections[RT_MOST_AUGMENTATIONS + 2] = {"crop"};
+    for (size_t i = 0; i < rt_augmentation_count; ++i)
+        sections[i + 1] = rt_augmentations[i]->name;
     rt_bind(&loader->binder, map, &(rt_scope){"data.augment", {{rt_recipe_params_augment, augment}}, sections, false});
     const rt_yaml *crop = rt_read_map(loader, map, "crop");
     rt_bind(&loader->binder, crop, &(rt_scope){"data.augment.crop", {{rt_recipe_params_crop, augment}}, NULL, false});
+    for (size_t i = 0; i < rt_augmentation_count; ++i)
+        if (rt_read_section(map, rt_augmentations[i]->name))
+            read_augmentation(loader, map, rt_augmentations[i], augment);
 }
 
 /* Whether a list was taken over, so that nothing has been said of it yet. */

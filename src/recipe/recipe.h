@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "base/precision.h"
+#include "datasets/augmentation.h"
 #include "formats/tensors.h"
 #include "models/models.h"
 #include "optim/optim.h"
@@ -55,6 +56,8 @@ void rt_diagnostics_free(rt_diagnostics *diagnostics);
 typedef struct rt_augment_recipe {
     int64_t crop_pad;
     bool flip;
+    rt_augmentation_choice choices[RT_MOST_AUGMENTATIONS]; /* in the order in which they are applied */
+    size_t choice_count;
 } rt_augment_recipe;
 
 typedef struct rt_data_recipe {
@@ -68,8 +71,13 @@ typedef struct rt_data_recipe {
     double validation;       /* share of the training samples held out, [0, 0.9]; 0 for none */
     rt_float_list mean, std; /* empty: measured from the training set */
     int64_t workers, prefetch;
+    int64_t size, resize; /* 0: the images are of one size, and stay so; 0: size * 8 / 7 */
+    int corrupt;          /* RT_CORRUPT_... */
     rt_augment_recipe augment;
 } rt_data_recipe;
+
+/* What becomes of an image that cannot be read. */
+enum { RT_CORRUPT_STOP, RT_CORRUPT_SKIP };
 
 /* How a term's weight goes on. */
 enum { RT_WEIGHT_CONSTANT, RT_WEIGHT_LINEAR, RT_WEIGHT_COSINE };

@@ -173,6 +173,11 @@ char *rt_recipe_resolve(const rt_recipe *recipe)
     put_params(&writer, 4, rt_recipe_params_augment, &recipe->data.augment);
     put_heading(&writer, 4, "crop", true);
     put_params(&writer, 6, rt_recipe_params_crop, &recipe->data.augment);
+    for (size_t i = 0; i < recipe->data.augment.choice_count; ++i) {
+        const rt_augmentation_choice *choice = &recipe->data.augment.choices[i];
+        put_heading(&writer, 4, choice->augmentation->name, choice->augmentation->params->name != NULL);
+        put_params(&writer, 6, choice->augmentation->params, choice->settings);
+    }
     put_teachers(&writer, recipe);
     put_heading(&writer, 0, "student", true);
     put_network(&writer, 2, rt_recipe_params_student, &recipe->student);

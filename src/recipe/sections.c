@@ -25,6 +25,8 @@ const rt_param rt_recipe_params_top[] = {
     RT_PARAM_END,
 };
 
+static const char *const corruptions[] = {[RT_CORRUPT_STOP] = "stop", [RT_CORRUPT_SKIP] = "skip", NULL};
+
 const rt_param rt_recipe_params_data[] = {
     {"reader", "dataset reader", RT_PARAM_STRING, offsetof(rt_data_recipe, reader_name), 0.0, 0.0, 0.0, NULL, NULL,
      true},
@@ -36,6 +38,13 @@ const rt_param rt_recipe_params_data[] = {
                   "standard deviation of each channel, pixels in 0..1; measured where not given"),
     RT_INT(rt_data_recipe, workers, 1, 0, 64, "threads that make batches; 0 makes each when it is asked for"),
     RT_INT(rt_data_recipe, prefetch, 4, 1, 64, "batches made ahead"),
+    RT_INT(rt_data_recipe, size, 0, 0, 4096,
+           "height and width that the network sees, in pixels; 0 for images as they are, where all have one size"),
+    RT_INT(rt_data_recipe, resize, 0, 0, 8192,
+           "the short side before the centre of that size is taken, in pixels; 0 for size * 8 / 7: 256 for 224"),
+    RT_ENUM(rt_data_recipe, corrupt, RT_CORRUPT_STOP, corruptions,
+            "an image that cannot be read stops the run when its turn comes, or is found and left out before it "
+            "begins, which reads all of them once"),
     RT_PARAM_END,
 };
 
@@ -130,7 +139,8 @@ const rt_recipe_section rt_recipe_sections[] = {
      "the many runs of `retort sweep`"},
     {"data", "where the images come from; required", rt_recipe_params_data,
      "the reader's own settings (`retort help dataset/NAME`), and augment"},
-    {"data.augment", "random changes to each training image; none by default", rt_recipe_params_augment, "crop"},
+    {"data.augment", "random changes to each training image; none by default", rt_recipe_params_augment,
+     "crop, and what `retort list augmentations` names, each with its settings (`retort help augmentation/NAME`)"},
     {"data.augment.crop", "random crop; none by default", rt_recipe_params_crop, NULL},
     {"teacher", "the network that is learned from, or a list of up to 8; optional", rt_recipe_params_teacher,
      "the model's own settings (`retort help model/NAME`); train and loss like the recipe's own, to train the teacher "

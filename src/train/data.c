@@ -3,7 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/view.h"
 #include "retort/random.h"
+
+/* About as much as a batch of images takes that nothing but memory asks for a size of. */
+enum { MOST_PLAIN_BYTES = 32 << 20 };
 
 static rt_status number_samples(size_t count, uint32_t **samples, rt_error *err)
 {
@@ -60,12 +64,38 @@ static rt_status check_splits(const rt_run_data *data, rt_error *err)
     return RT_OK;
 }
 
-static rt_status normalise(const rt_data_recipe *recipe, rt_run_data *data, rt_error *err)
+/* Takes what cannot be read out of a split. */
+static rt_status leave_out(rt_run_data *data, rt_split split, rt_error *err)
 {
-    if (recipe->mean.count == 0) {
+    const bool training = split == RT_SPLIT_TRAIN;
+    const rt_survey survey = {training ? &data->train : &data->test, data->workers, true};
+    size_t *count = training ? &data->train_count : &data->test_count;
+    RT_TRY(rt_survey_run(&survey, training ? data->train_samples : data->test_samples, count, &data->unreadable[split],
+                         &data->unreadable_count[split], NULL, err));
+    if (*count == 0)
+        return rt_fail(err, RT_ERROR_FORMAT, "data: no image of the %s split can be read; the first: %s",
+                       training ? "training" : "test", data->unreadable[split][0].words);
+    return RT_OK;
+}
+
+static rt_status measure(rt_run_data *data, rt_error *err)
+{
+    const rt_augment none = {0};
+    if (rt_view_is_plain(&data->train, &none)) {
         rt_normalization_measure(&data->train, data->train_samples, data->train_count, &data->normalization);
         return RT_OK;
     }
+    rt_unreadable *unreadable;
+    size_t unreadable_count;
+    const rt_survey survey = {&data->train, data->workers, false};
+    return rt_survey_run(&survey, data->train_samples, &data->train_count, &unreadable, &unreadable_count,
+                         &data->normalization, err);
+}
+
+static rt_status normalise(const rt_data_recipe *recipe, rt_run_data *data, rt_error *err)
+{
+    if (recipe->mean.count == 0)
+        return measure(data, err);
     if (recipe->mean.count != data->train.channels)
         return rt_fail(err, RT_ERROR_USAGE, "data: mean and std have %zu values; the images have %zu channels",
                        recipe->mean.count, data->train.channels);
@@ -81,6 +111,8 @@ static rt_status open_all(const rt_data_recipe *recipe, rt_run_data *data, rt_er
 {
     RT_TRY(data->reader->open(recipe->settings, recipe->root, data->seed, RT_SPLIT_TRAIN, &data->train, err));
     RT_TRY(data->reader->open(recipe->settings, recipe->root, data->seed, RT_SPLIT_TEST, &data->test, err));
+    RT_TRY(rt_images_fit(&data->train, (size_t)recipe->size, (size_t)recipe->resize, err));
+    RT_TRY(rt_images_fit(&data->test, (size_t)recipe->size, (size_t)recipe->resize, err));
     RT_TRY(check_splits(data, err));
     data->train_count = data->train.count;
     if (recipe->limit > 0 && (size_t)recipe->limit < data->train_count)
@@ -88,6 +120,10 @@ static rt_status open_all(const rt_data_recipe *recipe, rt_run_data *data, rt_er
     data->test_count = data->test.count;
     RT_TRY(number_samples(data->train_count, &data->train_samples, err));
     RT_TRY(number_samples(data->test_count, &data->test_samples, err));
+    if (recipe->corrupt == RT_CORRUPT_SKIP && !data->train.pixels) {
+        RT_TRY(leave_out(data, RT_SPLIT_TRAIN, err));
+        RT_TRY(leave_out(data, RT_SPLIT_TEST, err));
+    }
     RT_TRY(hold_out(data, recipe->validation, err));
     return normalise(recipe, data, err);
 }
@@ -96,7 +132,10 @@ rt_status rt_run_data_open(const rt_recipe *recipe, rt_run_data *data, rt_error 
 {
     *data = (rt_run_data){
         .reader = recipe->data.reader,
-        .augment = {.crop_pad = (size_t)recipe->data.augment.crop_pad, .flip = recipe->data.augment.flip},
+        .augment = {.crop_pad = (size_t)recipe->data.augment.crop_pad,
+                    .flip = recipe->data.augment.flip,
+                    .choices = recipe->data.augment.choices,
+                    .choice_count = recipe->data.augment.choice_count},
         .workers = (size_t)recipe->data.workers,
         .prefetch = (size_t)recipe->data.prefetch,
         .seed = (uint64_t)recipe->seed,
@@ -116,6 +155,8 @@ void rt_run_data_close(rt_run_data *data)
     free(data->train_samples);
     free(data->validation_samples);
     free(data->test_samples);
+    free(data->unreadable[RT_SPLIT_TRAIN]);
+    free(data->unreadable[RT_SPLIT_TEST]);
     *data = (rt_run_data){0};
 }
 
@@ -142,6 +183,9 @@ rt_status rt_run_data_train_loader(const rt_run_data *data, size_t batch, rt_loa
 rt_status rt_run_data_plain_loader(const rt_run_data *data, const rt_images *images, const uint32_t *samples,
                                    size_t count, size_t batch, rt_loader **loader, rt_error *err)
 {
+    const size_t image = images->height * images->width * images->channels * sizeof(float);
+    if (batch > MOST_PLAIN_BYTES / image)
+        batch = MOST_PLAIN_BYTES / image + 1;
     return rt_loader_open(&(rt_loader_options){.images = images,
                                                .samples = samples,
                                                .sample_count = count,

@@ -3,6 +3,7 @@
 #define RETORT_TRAIN_DATA_H
 
 #include "datasets/loader.h"
+#include "datasets/survey.h"
 #include "models/models.h"
 #include "recipe/recipe.h"
 
@@ -12,14 +13,17 @@ typedef struct rt_run_data {
     uint32_t *train_samples, *validation_samples, *test_samples; /* indices into the images, in file order */
     size_t train_count, validation_count, test_count;
     rt_normalization normalization;
-    rt_augment augment;
+    rt_augment augment;           /* its choices are the recipe's, which outlives this */
+    rt_unreadable *unreadable[2]; /* by split: images that were left out */
+    size_t unreadable_count[2];
     size_t workers, prefetch;
     uint64_t seed;
 } rt_run_data;
 
 /* Opens what the recipe's data section names: `limit` takes the first N training images, `validation` holds out a share
- * of those (a permutation of RT_STREAM_SPLIT decides which), mean and std are measured on the rest unless given. Checks
- * that both splits agree in shape and classes. */
+ * of those (a permutation of RT_STREAM_SPLIT decides which), `size` has images resized, `corrupt: skip` leaves out
+ * those that cannot be read, mean and std are measured on the rest unless given. Checks that both splits agree in shape
+ * and classes. */
 rt_status rt_run_data_open(const rt_recipe *recipe, rt_run_data *data, rt_error *err);
 void rt_run_data_close(rt_run_data *data); /* accepts a zeroed struct */
 

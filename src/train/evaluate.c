@@ -21,5 +21,5 @@ rt_status rt_evaluate(rt_inference *inference, rt_loader *loader, size_t classes
             rt_metrics_add(metrics, logits, batch->labels, batch->count, classes);
     }
     free(logits);
-    return status;
+    return status == RT_OK ? rt_loader_failure(loader, err) : status;
 }

@@ -94,7 +94,7 @@ static rt_status run_epoch(struct loop *loop, rt_error *err)
         double started = rt_seconds();
         const rt_batch *batch = rt_loader_next(loop->loader);
         if (!batch)
-            return RT_OK;
+            return rt_loader_failure(loop->loader, err);
         loop->waited += rt_seconds() - started;
         if (lockstep->teacher)
             RT_TRY(rt_teacher_logits(lockstep->teacher, batch, loop->teacher_logits, err));

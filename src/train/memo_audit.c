@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "datasets/augment.h"
+#include "datasets/view.h"
 #include "train/pretrained.h"
 #include "train/teacher_plan.h"
 
@@ -40,6 +40,7 @@ struct audit {
     rt_network *teacher;
     rt_inference *inference;
     rt_rendering rendering;
+    rt_workspace workspace;
     float *image, *kept, *computed;
 };
 
@@ -79,6 +80,7 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
 static void close_audit(struct audit *a)
 {
     rt_rendering_free(&a->rendering);
+    rt_workspace_free(&a->workspace);
     rt_inference_free(a->inference);
     rt_network_free(a->teacher);
     rt_run_data_close(&a->data);
@@ -90,9 +92,8 @@ static void close_audit(struct audit *a)
 /* Alone in its micro-batch, which is as far as can be from how it was computed when it was kept. */
 static rt_status compare_entry(struct audit *a, uint64_t sample, uint64_t variant, rt_memo_audit *audit, rt_error *err)
 {
-    const rt_images *images = &a->data.train;
-    const uint8_t *pixels = images->pixels + sample * images->height * images->width * images->channels;
-    rt_render(&a->rendering, pixels, (uint32_t)variant, a->image);
+    const rt_view view = {.variant = (uint32_t)variant};
+    RT_TRY(rt_view_render(&a->rendering, &a->data.train, sample, &view, &a->workspace, a->image, err));
     RT_TRY(rt_inference_run(a->inference, a->image, 1, a->computed, err));
     rt_memo_round(a->key->precision, a->computed, (size_t)a->key->classes);
     if (memcmp(a->kept, a->computed, (size_t)a->key->classes * sizeof(float)) == 0)

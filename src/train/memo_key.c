@@ -61,10 +61,20 @@ static void describe_data(const rt_run_data *data, rt_memo_key *key)
 {
     const rt_images *images = &data->train;
     char shape[128];
+    const bool decoded = !images->pixels, resized = images->short_side > 0;
     snprintf(shape, sizeof shape, "%zu of %zu x %zu x %zu, ", images->count, images->height, images->width,
              images->channels);
-    write_hash(key->values[RT_MEMO_IMAGES], RT_MEMO_VALUE_CAPACITY, shape,
-               XXH3_128bits(images->pixels, images->count * images->height * images->width * images->channels));
+    const size_t height = resized ? images->stored_height : images->height;
+    const size_t width = resized ? images->stored_width : images->width;
+    /* Without a number of variants there is no memo, and no reason to look at all bytes. */
+    const void *bytes = decoded ? (const void *)&images->identity : images->pixels;
+    const size_t size = decoded              ? sizeof images->identity
+                        : key->variants == 0 ? 0
+                                             : images->count * height * width * images->channels;
+    XXH128_hash_t hash = XXH3_128bits(bytes, size);
+    if (resized)
+        hash = XXH3_128bits_withSeed(&images->short_side, sizeof images->short_side, hash.low64);
+    write_hash(key->values[RT_MEMO_IMAGES], RT_MEMO_VALUE_CAPACITY, shape, hash);
     const rt_normalization *n = &data->normalization;
     char *text = key->values[RT_MEMO_NORMALIZATION];
     size_t used = 0;

@@ -57,13 +57,15 @@ static json_t *describe_machine(void)
 
 rt_status rt_outcome_write(const char *path, const rt_outcome *outcome, const rt_recipe *recipe, rt_error *err)
 {
-    json_t *result = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:I, s:o, s:o, s:o}", "role",
-                               outcome->role, "model", outcome->model, "parameters", (json_int_t)outcome->parameters,
-                               "macs", (json_int_t)outcome->macs, "file_bytes", (json_int_t)outcome->file_bytes,
-                               "latency_ms", outcome->latency_ms, "top1", outcome->top1, "top5", outcome->top5,
-                               "recipe", file_name(recipe->path), "seed", (json_int_t)recipe->seed, "training",
-                               describe_training(&outcome->training), "machine", describe_machine(), "versions",
-                               json_pack("{s:s, s:s}", "retort", RT_VERSION, "engine", rt_engine_version()));
+    json_t *result =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:I, s:o, s:{s:I, s:I}, s:o, s:o}", "role",
+                  outcome->role, "model", outcome->model, "parameters", (json_int_t)outcome->parameters, "macs",
+                  (json_int_t)outcome->macs, "file_bytes", (json_int_t)outcome->file_bytes, "latency_ms",
+                  outcome->latency_ms, "top1", outcome->top1, "top5", outcome->top5, "recipe", file_name(recipe->path),
+                  "seed", (json_int_t)recipe->seed, "training", describe_training(&outcome->training),
+                  "unreadable_images", "train", (json_int_t)outcome->unreadable[RT_SPLIT_TRAIN], "test",
+                  (json_int_t)outcome->unreadable[RT_SPLIT_TEST], "machine", describe_machine(), "versions",
+                  json_pack("{s:s, s:s}", "retort", RT_VERSION, "engine", rt_engine_version()));
     char *text = result ? json_dumps(result, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(result);
     if (!text)
@@ -124,6 +126,8 @@ rt_status rt_outcome_measure(rt_engine *engine, const rt_run_data *data, rt_netw
                              rt_error *err)
 {
     outcome->present = true;
+    for (size_t split = 0; split < 2; ++split)
+        outcome->unreadable[split] = data->unreadable_count[split];
     outcome->parameters = rt_graph_trained_count(network->graph);
     outcome->macs = rt_graph_macs(network->graph);
     rt_inference *inference = NULL;

@@ -17,7 +17,8 @@ typedef struct rt_outcome {
     bool trained;              /* here, so that `training` holds; otherwise top1 alone */
     double top1, top5;         /* on the test set, now */
     rt_training_result training;
-    char failure[256]; /* why it has no result; "" where it has one */
+    size_t unreadable[2]; /* images of the training and test split that were left out */
+    char failure[256];    /* why it has no result; "" where it has one */
 } rt_outcome;
 
 /* Metrics, seed, schedule, machine and versions. Written whole or not at all. */

@@ -35,6 +35,8 @@ static rt_status make_up_data(const rt_recipe *recipe, rt_run_data *data, rt_err
         changed.data.limit = 0;
         changed.data.validation = 0.0;
         changed.data.mean.count = changed.data.std.count = 0;
+        changed.data.size = changed.data.resize = 0;
+        changed.data.corrupt = RT_CORRUPT_STOP;
         changed.data.augment = (rt_augment_recipe){.crop_pad = 4, .flip = true};
     }
     rt_status status = rt_run_data_open(&changed, data, err);
@@ -130,13 +132,15 @@ void rt_rehearsal_close(rt_rehearsal *rehearsal)
     *rehearsal = (rt_rehearsal){0};
 }
 
-/* Whole batches, epoch after epoch. */
-static const rt_batch *next_whole_batch(rt_rehearsal *r)
+/* Whole batches, epoch after epoch. NULL where an image cannot be read. */
+static const rt_batch *next_whole_batch(rt_rehearsal *r, rt_error *err)
 {
     for (;;) {
         const rt_batch *batch = rt_loader_next(r->loader);
         if (batch && batch->count == r->step.batch)
             return batch;
+        if (!batch && rt_loader_failure(r->loader, err) != RT_OK)
+            return NULL;
         if (!batch)
             rt_loader_seek(r->loader, ++r->epoch, 0);
     }
@@ -146,7 +150,9 @@ rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, r
 {
     for (size_t i = 0; i < warm + count; ++i) {
         double started = rt_seconds();
-        const rt_batch *batch = next_whole_batch(rehearsal);
+        const rt_batch *batch = next_whole_batch(rehearsal, err);
+        if (!batch)
+            return rt_loader_failure(rehearsal->loader, err);
         double waited = rt_seconds() - started;
         RT_TRY(rt_step_run(&rehearsal->step, batch, err));
         double total = rt_seconds() - started;

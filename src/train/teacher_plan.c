@@ -29,7 +29,7 @@ static rt_status open_batch(const rt_images *images, const uint32_t *samples, si
                           loader, err));
     rt_loader_seek(*loader, 0, 0);
     *batch = rt_loader_next(*loader);
-    return RT_OK;
+    return rt_loader_failure(*loader, err);
 }
 
 rt_status rt_inference_calibrated(rt_engine *engine, const rt_network *network, rt_precision precision,

@@ -22,7 +22,13 @@ enum { COUNT = 103, HEIGHT = 6, WIDTH = 5, CHANNELS = 3, SIZE = HEIGHT * WIDTH *
 static uint8_t pixels[COUNT * SIZE];
 static int64_t labels[COUNT];
 static uint32_t samples[SAMPLES];
-static const rt_images images = {COUNT, HEIGHT, WIDTH, CHANNELS, 10, pixels, labels, NULL};
+static const rt_images images = {.count = COUNT,
+                                 .height = HEIGHT,
+                                 .width = WIDTH,
+                                 .channels = CHANNELS,
+                                 .classes = 10,
+                                 .pixels = pixels,
+                                 .labels = labels};
 
 static int fill(void **state)
 {
@@ -159,7 +165,8 @@ static void without_shuffling_the_order_stays(void **state)
 static void order_and_augmentation_follow_their_definition(void **state)
 {
     (void)state;
-    const rt_augment augments[] = {{2, true}, {0, true}, {4, false}, {1, true}};
+    const rt_augment augments[] = {
+        {.crop_pad = 2, .flip = true}, {.flip = true}, {.crop_pad = 4}, {.crop_pad = 1, .flip = true}};
     for (size_t a = 0; a < 4; ++a) {
         rt_loader_options options = training_options();
         options.augment = augments[a];
@@ -194,7 +201,13 @@ static void other_channel_counts_are_rendered_alike(void **state)
     const size_t channel_counts[] = {1, 5, 15};
     for (size_t k = 0; k < 3; ++k) {
         size_t channels = channel_counts[k], width = WIDTH * CHANNELS / channels;
-        rt_images view = {COUNT, HEIGHT, width, channels, 10, pixels, labels, NULL};
+        rt_images view = {.count = COUNT,
+                          .height = HEIGHT,
+                          .width = width,
+                          .channels = channels,
+                          .classes = 10,
+                          .pixels = pixels,
+                          .labels = labels};
         rt_loader_options options = training_options();
         options.images = &view;
         options.augment.crop_pad = 0;
@@ -342,7 +355,8 @@ static void normalization_is_measured(void **state)
     (void)state;
     /* Channel 0 is half black and half white, channel 1 is constant, channel 2 is 0, 51, 102, 153. */
     const uint8_t bytes[] = {0, 200, 0, 255, 200, 51, 0, 200, 102, 255, 200, 153, 9, 9, 9, 9, 9, 9};
-    const rt_images few = {3, 1, 2, 3, 1, bytes, labels, NULL};
+    const rt_images few = {
+        .count = 3, .height = 1, .width = 2, .channels = 3, .classes = 1, .pixels = bytes, .labels = labels};
     const uint32_t chosen[] = {1, 0};
     rt_normalization normalization;
     rt_normalization_measure(&few, chosen, 2, &normalization);
@@ -357,7 +371,13 @@ static void normalization_is_measured(void **state)
     const uint32_t odd[] = {7, 1, 5, 3};
     for (size_t k = 0; k < 4; ++k) {
         size_t channels = channel_counts[k], per_image = bytes_per_image / channels;
-        const rt_images view = {9, 1, per_image, channels, 1, pixels, labels, NULL};
+        const rt_images view = {.count = 9,
+                                .height = 1,
+                                .width = per_image,
+                                .channels = channels,
+                                .classes = 1,
+                                .pixels = pixels,
+                                .labels = labels};
         rt_normalization_measure(&view, odd, 4, &normalization);
         for (size_t c = 0; c < channels; ++c) {
             double sum = 0, spread = 0, n = 4 * (double)per_image;
@@ -382,7 +402,8 @@ static void large_white_images_do_not_overflow(void **state)
     const size_t side = 4200; /* 240 lanes x 65536 additions are less than this image */
     uint8_t *white = malloc(side * side);
     memset(white, 255, side * side);
-    const rt_images one = {1, side, side, 1, 1, white, labels, NULL};
+    const rt_images one = {
+        .count = 1, .height = side, .width = side, .channels = 1, .classes = 1, .pixels = white, .labels = labels};
     rt_normalization normalization;
     rt_normalization_measure(&one, &(uint32_t){0}, 1, &normalization);
     assert_true(normalization.mean[0] == 1.0f && normalization.std[0] == 1.0f);

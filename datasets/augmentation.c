@@ -1,0 +1,35 @@
+#include "datasets/augmentation.h"
+
+#define AUGMENTATION(name) extern const rt_augmentation rt_augmentation_##name;
+#include "datasets/augmentations/augmentations.inc"
+#undef AUGMENTATION
+
+const rt_augmentation *const rt_augmentations[] = {
+#define AUGMENTATION(name) &rt_augmentation_##name,
+#include "datasets/augmentations/augmentations.inc"
+#undef AUGMENTATION
+};
+
+const size_t rt_augmentation_count = sizeof rt_augmentations / sizeof *rt_augmentations;
+
+double rt_draw_between(rt_draws *draws, double low, double high)
+{
+    return low + (high - low) * rt_random_uniform(&draws->key, draws->next++);
+}
+
+uint32_t rt_draw_below(rt_draws *draws, uint32_t bound)
+{
+    return rt_random_below(&draws->key, draws->next++, bound);
+}
+
+bool rt_draw_happens(rt_draws *draws, double probability)
+{
+    return rt_random_uniform(&draws->key, draws->next++) < probability;
+}
+
+void rt_canvas_turn(rt_canvas *canvas)
+{
+    uint8_t *pixels = canvas->pixels;
+    canvas->pixels = canvas->spare;
+    canvas->spare = pixels;
+}
