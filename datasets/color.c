@@ -8,9 +8,9 @@ static uint8_t to_byte(float value)
     return (uint8_t)(value <= 0.0f ? 0.0f : value >= 255.0f ? 255.0f : value);
 }
 
-static uint8_t blend(float one, float other, float factor)
+static uint8_t blend(float one, float other, double factor)
 {
-    return to_byte(factor * one + (1.0f - factor) * other);
+    return to_byte((float)factor * one + (float)(1.0 - factor) * other);
 }
 
 static size_t bytes_of(const rt_canvas *canvas)
@@ -31,7 +31,7 @@ static uint8_t gray(const uint8_t *pixel)
 void rt_color_brightness(rt_canvas *canvas, double factor)
 {
     for (size_t i = 0, count = bytes_of(canvas); i < count; ++i)
-        canvas->pixels[i] = blend(canvas->pixels[i], 0.0f, (float)factor);
+        canvas->pixels[i] = blend(canvas->pixels[i], 0.0f, factor);
 }
 
 void rt_color_contrast(rt_canvas *canvas, double factor)
@@ -42,7 +42,7 @@ void rt_color_contrast(rt_canvas *canvas, double factor)
         sum += has_color(canvas) ? gray(canvas->pixels + i) : canvas->pixels[i];
     const float mean = (float)((double)sum / (double)count);
     for (size_t i = 0; i < bytes_of(canvas); ++i)
-        canvas->pixels[i] = blend(canvas->pixels[i], mean, (float)factor);
+        canvas->pixels[i] = blend(canvas->pixels[i], mean, factor);
 }
 
 void rt_color_saturation(rt_canvas *canvas, double factor)
@@ -52,7 +52,7 @@ void rt_color_saturation(rt_canvas *canvas, double factor)
     for (size_t i = 0; i < bytes_of(canvas); i += 3) {
         uint8_t *pixel = canvas->pixels + i, light = gray(pixel);
         for (size_t c = 0; c < 3; ++c)
-            pixel[c] = blend(pixel[c], light, (float)factor);
+            pixel[c] = blend(pixel[c], light, factor);
     }
 }
 
@@ -96,7 +96,7 @@ void rt_color_sharpness(rt_canvas *canvas, double factor)
                 const uint8_t *row = in + i + k * line - line;
                 sum += 0u + *(row - channels) + *row + row[channels];
             }
-            canvas->spare[i] = blend(in[i], (float)((2 * sum + 13) / 26), (float)factor);
+            canvas->spare[i] = blend(in[i], (float)((2 * sum + 13) / 26), factor);
         }
     /* Pixels at the border are not blurred; blending them with themselves leaves them as they are. */
     rt_canvas_turn(canvas);

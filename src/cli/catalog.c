@@ -35,6 +35,7 @@
 
 REGISTRY(loss, catalogue->losses, catalogue->loss_count, rt_describe_loss)
 REGISTRY(dataset, rt_readers, rt_reader_count, rt_describe_reader)
+REGISTRY(augmentation, rt_augmentations, rt_augmentation_count, rt_describe_augmentation)
 REGISTRY(optimizer, rt_optimizers, rt_optimizer_count, rt_describe_optimizer)
 REGISTRY(schedule, rt_schedules, rt_schedule_count, rt_describe_schedule)
 
@@ -137,7 +138,7 @@ static rt_status list_models(const rt_kind *kind, const rt_catalogue *catalogue,
 const rt_kind rt_kinds[] = {
     KIND(loss, "losses", list_summaries),        KIND(model, "models", list_models),
     KIND(dataset, "datasets", list_summaries),   KIND(optimizer, "optimizers", list_summaries),
-    KIND(schedule, "schedules", list_summaries),
+    KIND(schedule, "schedules", list_summaries), KIND(augmentation, "augmentations", list_summaries),
 };
 const size_t rt_kind_count = sizeof rt_kinds / sizeof *rt_kinds;
 

@@ -1,4 +1,5 @@
-/* What a recipe can name: losses, models, datasets, optimizers and schedules, behind one face for `list` and `help`. */
+/* What a recipe can name: losses, models, datasets, optimizers, schedules and augmentations, behind one face for `list`
+ * and `help`. */
 #ifndef RETORT_CLI_CATALOG_H
 #define RETORT_CLI_CATALOG_H
 

@@ -146,6 +146,14 @@ rt_status rt_describe_reader(const rt_reader *reader, FILE *file, rt_error *err)
     return RT_OK;
 }
 
+rt_status rt_describe_augmentation(const rt_augmentation *augmentation, FILE *file, rt_error *err)
+{
+    title(file, "augmentation", augmentation->name, augmentation->summary);
+    RT_TRY(params_section(file, "Parameters", augmentation->params, err));
+    fprintf(file, "\nIn a recipe\n  data: {augment: {%s: {}}}\n", augmentation->name);
+    return RT_OK;
+}
+
 rt_status rt_describe_model(const rt_model_family *family, const char *variant, FILE *file, rt_error *err)
 {
     title(file, "model", variant, family->summary);
