@@ -342,7 +342,7 @@ static void places_do_not_matter(void **state)
             rt_error err = {0};
             if (rt_inference_new(rt_plan_kernel(trial.plan, 0)->engine, graph, trial.parameters, micro_batches[m],
                                  &inference, &err) != RT_OK ||
-                rt_place_probe_run(inference, true, &probe, &err) != RT_OK)
+                rt_place_probe_run(inference, RT_PLACES_ALL, &probe, &err) != RT_OK)
                 fail_msg("%s", err.message);
             if (!probe.independent)
                 fail_msg("logits depend on the place in a micro-batch of %zu, %d threads", micro_batches[m], threads);

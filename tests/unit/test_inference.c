@@ -54,7 +54,7 @@ static void probe_network(rt_network *network, size_t micro_batch)
     rt_place_probe found;
     rt_error err = {0};
     bool small = rt_graph_macs(network->graph) < 50000000; /* the large ones are made of the same layers */
-    if (rt_place_probe_run(inference, small, &found, &err) != RT_OK)
+    if (rt_place_probe_run(inference, small ? RT_PLACES_ALL : RT_PLACES_SOME, &found, &err) != RT_OK)
         fail_msg("%s", err.message);
     if (!found.independent)
         fail_msg("%s of %zu x %zu images: logits depend on the place in a micro-batch of %zu, %d threads", network->variant,
@@ -143,12 +143,12 @@ static void fingerprints_follow_the_weights(void **state)
     rt_network *network = open_network("resnet8", &(rt_model_input){8, 8, 3, 4});
     rt_inference *inference = open_inference(network, 0);
     rt_place_probe first, second, changed;
-    assert_int_equal(rt_place_probe_run(inference, false, &first, NULL), RT_OK);
-    assert_int_equal(rt_place_probe_run(inference, true, &second, NULL), RT_OK);
+    assert_int_equal(rt_place_probe_run(inference, RT_PLACES_SOME, &first, NULL), RT_OK);
+    assert_int_equal(rt_place_probe_run(inference, RT_PLACES_ALL, &second, NULL), RT_OK);
     assert_true(first.fingerprint == second.fingerprint);
     rt_parameter_values(network->parameters, 0)[5] += 0.001f;
     ++network->parameters->version;
-    assert_int_equal(rt_place_probe_run(inference, false, &changed, NULL), RT_OK);
+    assert_int_equal(rt_place_probe_run(inference, RT_PLACES_SOME, &changed, NULL), RT_OK);
     assert_true(first.fingerprint != changed.fingerprint);
     rt_inference_free(inference);
     rt_network_free(network);
