@@ -15,8 +15,10 @@ typedef struct rt_place_probe {
     uint64_t fingerprint; /* XXH3 of the logits, all of the micro-batch's */
 } rt_place_probe;
 
-/* Runs a micro-batch of noise as it is, shifted by 1, by 2, 4, ..., reversed, and every second image alone: about
- * log2(micro-batch) + 3 forward passes. `every_shift` tries all of them, for tests. */
-rt_status rt_place_probe_run(rt_inference *inference, bool every_shift, rt_place_probe *probe, rt_error *err);
+/* Which other places are tried, besides running a micro-batch of noise as it is: none, the batch shifted by 1 and by
+ * half of it and one more, reversed, and every second image alone; or every shift, for tests. */
+typedef enum rt_places { RT_PLACES_NONE, RT_PLACES_SOME, RT_PLACES_ALL } rt_places;
+
+rt_status rt_place_probe_run(rt_inference *inference, rt_places places, rt_place_probe *probe, rt_error *err);
 
 #endif

@@ -15,10 +15,15 @@ void *rt_aligned_zeros(size_t bytes)
     void *memory = aligned_alloc(alignment, rounded);
     if (!memory)
         return NULL;
+    if (alignment == huge) {
 #if defined(MADV_HUGEPAGE)
-    if (alignment == huge)
         madvise(memory, rounded, MADV_HUGEPAGE); /* advice: refusal changes nothing but speed */
 #endif
+        /* The kernel hands out zeros when a page is first touched: by the thread that works on it, and not by one for
+         * all while the program starts. */
+        if (madvise(memory, rounded, MADV_DONTNEED) == 0)
+            return memory;
+    }
     memset(memory, 0, rounded);
     return memory;
 }

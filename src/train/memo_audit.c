@@ -52,7 +52,6 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
     of_weights.weights = weights;
     const rt_precision precision = (rt_precision)teacher->precision;
     rt_memo_key *key = calloc(1, sizeof *key);
-    bool independent;
     rt_status status = key ? rt_run_data_open(recipe, &a->data, err) : rt_fail(err, RT_ERROR_MEMORY, "no memory");
     const rt_model_input input = rt_run_data_input(&a->data);
     if (status == RT_OK)
@@ -62,7 +61,7 @@ static rt_status open_audit(struct audit *a, rt_engine *engine, const rt_recipe 
     if (status == RT_OK)
         status = rt_teacher_plan(engine, a->teacher, &a->data, precision, &a->inference, err);
     if (status == RT_OK) /* the file says in which precision */
-        status = rt_memo_key_make(a->teacher, a->inference, &a->data, a->key->precision, key, &independent, err);
+        status = rt_memo_key_make(a->teacher, a->inference, &a->data, a->key->precision, key, err);
     if (status == RT_OK)
         status = rt_memo_key_compare(a->key, key, rt_memo_file_of(a->memo)->path, err);
     if (status == RT_OK)

@@ -107,18 +107,17 @@ static void describe_machine(const rt_inference *inference, uint64_t bits, rt_me
 }
 
 rt_status rt_memo_key_make(const rt_network *network, rt_inference *inference, const rt_run_data *data,
-                           rt_memo_precision precision, rt_memo_key *key, bool *independent, rt_error *err)
+                           rt_memo_precision precision, rt_memo_key *key, rt_error *err)
 {
     rt_place_probe probe;
     *key = (rt_memo_key){.samples = data->train.count,
                          .variants = rt_augment_variants(&data->augment),
                          .classes = network->input.classes,
                          .precision = precision};
-    RT_TRY(rt_place_probe_run(inference, false, &probe, err));
+    RT_TRY(rt_place_probe_run(inference, RT_PLACES_NONE, &probe, err));
     RT_TRY(describe_teacher(network, key, err));
     describe_data(data, key);
     describe_machine(inference, probe.fingerprint, key);
-    *independent = probe.independent;
     return RT_OK;
 }
 

@@ -35,10 +35,10 @@ const char *rt_memo_ingredient_name(rt_memo_ingredient ingredient);
 
 const char *rt_memo_precision_name(rt_memo_precision precision); /* "fp32" */
 
-/* The key of a teacher's logits for the training images. *independent: whether logits can be kept at all, see
- * place_probe.h. */
+/* The key of a teacher's logits for the training images; the engine's part is one pass over a micro-batch
+ * (place_probe.h). */
 rt_status rt_memo_key_make(const rt_network *network, rt_inference *inference, const rt_run_data *data,
-                           rt_memo_precision precision, rt_memo_key *key, bool *independent, rt_error *err);
+                           rt_memo_precision precision, rt_memo_key *key, rt_error *err);
 
 /* XXH3-64 of the whole key in hexadecimal, for the names of files. */
 void rt_memo_key_digest(const rt_memo_key *key, char text[17]);

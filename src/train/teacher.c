@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "engine/place_probe.h"
 #include "train/teacher_plan.h"
 #include "train/teacher_state.h"
 
@@ -43,7 +44,6 @@ static rt_status open_memo(rt_teacher *teacher, const rt_memo_key *key, const rt
 static rt_status choose_memo(const rt_network *network, rt_inference *inference, const rt_run_data *data,
                              const rt_network_recipe *recipe, rt_memo_key *key, rt_memo_choice *choice, rt_error *err)
 {
-    bool independent = true;
     if (strcmp(recipe->memo, "off") == 0 || recipe->features_for) { /* saves the trouble of a key */
         *key = (rt_memo_key){0};
         RT_TRY(rt_memo_choose("off", key, true, choice, err));
@@ -52,9 +52,17 @@ static rt_status choose_memo(const rt_network *network, rt_inference *inference,
                      "loss '%s' reads the teacher's features, which a memo does not hold", recipe->features_for);
         return RT_OK;
     }
-    RT_TRY(
-        rt_memo_key_make(network, inference, data, (rt_memo_precision)recipe->memo_precision, key, &independent, err));
-    return rt_memo_choose(recipe->memo, key, independent, choice, err);
+    RT_TRY(rt_memo_key_make(network, inference, data, (rt_memo_precision)recipe->memo_precision, key, err));
+    RT_TRY(rt_memo_choose(recipe->memo, key, true, choice, err));
+    /* A file that is there was made when images had been tried at other places, which takes several passes. */
+    if (!choice->path || rt_path_exists(choice->path))
+        return RT_OK;
+    rt_place_probe probe;
+    RT_TRY(rt_place_probe_run(inference, RT_PLACES_SOME, &probe, err));
+    if (probe.independent)
+        return RT_OK;
+    rt_memo_choice_free(choice);
+    return rt_memo_choose(recipe->memo, key, false, choice, err);
 }
 
 static rt_status open_all(rt_teacher *teacher, rt_engine *engine, const rt_network *network, const rt_run_data *data,
