@@ -1,6 +1,7 @@
 /* Dropout (Srivastava et al. 2014): in training each value is zeroed with the node's probability and the others are
  * scaled by 1 / (1 - probability). The draws are a function of (seed, step, node, element), so backward draws them
- * again instead of keeping a mask, and the bits do not depend on threads. */
+ * again instead of keeping a mask, and the bits do not depend on threads. Of whole images (stochastic depth, Huang et
+ * al. 2016, arXiv:1603.09382), all values share one draw. */
 #include <string.h>
 
 #include "engine/kernel.h"
@@ -25,6 +26,18 @@ static void apply(const rt_kernel *kernel, const rt_kernel_io *io, float *to, co
     double probability = kernel->node->probability;
     const uint32_t threshold = (uint32_t)(probability * 4294967296.0);
     const float scale = (float)(1.0 / (1.0 - probability));
+    if (kernel->node->whole_images) {
+        const size_t each = total / kernel->batch;
+#pragma omp parallel for schedule(static)
+        for (size_t n = 0; n < kernel->batch; ++n) {
+            uint32_t words[4];
+            rt_random_block(&key, (uint32_t)n, words);
+            const float factor = words[0] < threshold ? 0.0f : scale;
+            for (size_t i = n * each; i < (n + 1) * each; ++i)
+                to[i] = factor == 0.0f ? 0.0f : factor * from[i];
+        }
+        return;
+    }
 #pragma omp parallel for schedule(static)
     for (size_t block = 0; block < (total + 3) / 4; ++block) {
         uint32_t words[4];

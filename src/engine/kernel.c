@@ -19,6 +19,15 @@ static const rt_kernel_class *const kernels[RT_NODE_KINDS][RT_KERNEL_CLASSES_A_K
     [RT_NODE_CHANNEL_SHUFFLE] = {&rt_kernel_channel_shuffle},
     [RT_NODE_SUBSAMPLE] = {&rt_kernel_subsample},
     [RT_NODE_DROPOUT] = {&rt_kernel_dropout},
+    [RT_NODE_SIGMOID] = {&rt_kernel_curve},
+    [RT_NODE_SILU] = {&rt_kernel_curve},
+    [RT_NODE_GELU] = {&rt_kernel_curve},
+    [RT_NODE_HARD_SIGMOID] = {&rt_kernel_curve},
+    [RT_NODE_HARD_SWISH] = {&rt_kernel_curve},
+    [RT_NODE_SCALE] = {&rt_kernel_scale},
+    [RT_NODE_LAYER_NORM] = {&rt_kernel_layer_norm},
+    [RT_NODE_ATTENTION] = {&rt_kernel_attention},
+    [RT_NODE_TOKENS] = {&rt_kernel_tokens},
 };
 
 const rt_kernel_class *rt_kernel_choose(const rt_kernel *kernel)

@@ -95,7 +95,8 @@ size_t rt_kernel_candidates(const rt_kernel *kernel, const rt_kernel_class **cla
 extern const rt_kernel_class rt_kernel_convolution_int8, rt_kernel_convolution_bf16, rt_kernel_winograd,
     rt_kernel_depthwise, rt_kernel_convolution, rt_kernel_batch_norm, rt_kernel_relu, rt_kernel_add, rt_kernel_pool,
     rt_kernel_global_average_pool, rt_kernel_resize, rt_kernel_linear, rt_kernel_linear_frozen, rt_kernel_flatten,
-    rt_kernel_concat, rt_kernel_channel_slice, rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout;
+    rt_kernel_concat, rt_kernel_channel_slice, rt_kernel_channel_shuffle, rt_kernel_subsample, rt_kernel_dropout, rt_kernel_curve,
+    rt_kernel_scale, rt_kernel_layer_norm, rt_kernel_attention, rt_kernel_tokens;
 
 /* The shape of source `s`. */
 rt_extent rt_kernel_source(const rt_kernel *kernel, size_t s);

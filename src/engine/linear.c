@@ -1,4 +1,4 @@
-/* y = W x + b by oneDNN's inner product, on the parameters as they lie: [outputs, inputs] needs no packing. */
+/* y = W x + b for each pixel by oneDNN's inner product, on the parameters as they lie: [outputs, inputs] needs no packing. */
 #include <stdlib.h>
 
 #include "engine/onednn.h"
@@ -11,7 +11,8 @@ struct linear {
 static rt_status plan_layouts(rt_kernel *kernel, rt_error *err)
 {
     struct linear *l = kernel->state;
-    dnnl_dim_t batch = (dnnl_dim_t)kernel->batch, outputs = (dnnl_dim_t)kernel->node->shape.channels;
+    const rt_extent e = kernel->node->shape;
+    dnnl_dim_t batch = (dnnl_dim_t)(kernel->batch * e.height * e.width), outputs = (dnnl_dim_t)e.channels;
     dnnl_dim_t inputs = (dnnl_dim_t)rt_kernel_source(kernel, 0).channels;
     RT_TRY(rt_onednn_layout(kernel, 2, (dnnl_dim_t[]){batch, inputs}, dnnl_ab, &l->src, err));
     RT_TRY(rt_onednn_layout(kernel, 2, (dnnl_dim_t[]){batch, outputs}, dnnl_ab, &l->dst, err));

@@ -3,7 +3,7 @@
  * A library's matrix product treats the rows of a batch in blocks, and may sum the rows of the last block in another
  * order; on AVX2 oneDNN's does. Then the same image has other last bits at another place in its batch, and logits could
  * not be kept for later (place_probe.h). Here every image is summed alike, and in double, which a layer as small as the
- * last one of a classifier can well afford. */
+ * last one of a classifier can well afford. Those of transformers, for every token, cannot. */
 #include <stdlib.h>
 
 #include "base/vector.h"
@@ -20,7 +20,7 @@ struct linear_frozen {
 
 static bool fits(const rt_kernel *kernel)
 {
-    return kernel->mode == RT_MODE_FROZEN;
+    return kernel->mode == RT_MODE_FROZEN && kernel->node->shape.height * kernel->node->shape.width == 1;
 }
 
 static rt_status plan(rt_kernel *kernel, rt_error *err)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/building.h"
+
 /* Shapes come from recipes and files: whatever is larger than this is a mistake, and nothing below it overflows. */
 static const size_t largest_extent = (size_t)1 << 32;
 
@@ -76,8 +78,7 @@ static bool grow(rt_graph *graph, void *array, size_t *capacity, size_t count, s
     return true;
 }
 
-/* A blank node behind `sources`, or NULL once something is wrong. */
-static rt_node *append(rt_graph *graph, rt_node_kind kind, const char *name, const int *sources, size_t count)
+rt_node *rt_graph_append(rt_graph *graph, rt_node_kind kind, const char *name, const int *sources, size_t count)
 {
     if (graph->error.status != RT_OK)
         return NULL;
@@ -116,12 +117,12 @@ static rt_node *append(rt_graph *graph, rt_node_kind kind, const char *name, con
     return node;
 }
 
-static int number(const rt_graph *graph, const rt_node *node)
+int rt_graph_number(const rt_graph *graph, const rt_node *node)
 {
     return graph->error.status == RT_OK ? (int)(node - graph->nodes) : -1;
 }
 
-static bool check_extent(rt_graph *graph, const rt_node *node)
+bool rt_graph_check_extent(rt_graph *graph, const rt_node *node)
 {
     const rt_extent e = node->shape;
     if (e.height == 0 || e.width == 0 || e.channels == 0)
@@ -133,9 +134,7 @@ static bool check_extent(rt_graph *graph, const rt_node *node)
     return graph->error.status == RT_OK;
 }
 
-/* Registers "NAME.suffix" (NAME where suffix is NULL) in its flat block; offsets keep 64-byte alignment. Returns its
- * number, or -1. */
-static int add_parameter(rt_graph *graph, const char *name, const char *suffix, rt_parameter_kind kind, rt_shape shape,
+int rt_graph_add_parameter(rt_graph *graph, const char *name, const char *suffix, rt_parameter_kind kind, rt_shape shape,
                          rt_initialization initialization, size_t fan)
 {
     if (graph->error.status != RT_OK ||
@@ -165,7 +164,7 @@ static int add_parameter(rt_graph *graph, const char *name, const char *suffix, 
 int rt_graph_array(rt_graph *graph, const char *name, rt_shape shape, bool trained)
 {
     rt_parameter_kind kind = shape.count > 1 ? RT_PARAMETER_WEIGHT : RT_PARAMETER_BIAS;
-    return add_parameter(graph, name, NULL, trained ? kind : RT_PARAMETER_MEMORY, shape, RT_INITIALIZE_ZERO, 0);
+    return rt_graph_add_parameter(graph, name, NULL, trained ? kind : RT_PARAMETER_MEMORY, shape, RT_INITIALIZE_ZERO, 0);
 }
 
 static rt_window with_defaults(rt_window window)
@@ -214,23 +213,23 @@ static bool place_window(rt_graph *graph, rt_node *node, rt_window window)
 
 int rt_graph_input(rt_graph *graph, size_t height, size_t width, size_t channels)
 {
-    rt_node *node = append(graph, RT_NODE_INPUT, "images", NULL, 0);
+    rt_node *node = rt_graph_append(graph, RT_NODE_INPUT, "images", NULL, 0);
     if (!node)
         return -1;
     node->shape = (rt_extent){height, width, channels};
-    check_extent(graph, node);
-    return number(graph, node);
+    rt_graph_check_extent(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_convolution(rt_graph *graph, const char *name, int source, rt_window window)
 {
-    rt_node *node = append(graph, RT_NODE_CONVOLUTION, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_CONVOLUTION, name, &source, 1);
     if (!node || !place_window(graph, node, window))
         return -1;
     window = node->window;
     size_t inputs = node->shape.channels;
     node->shape.channels = window.channels;
-    if (!check_extent(graph, node))
+    if (!rt_graph_check_extent(graph, node))
         return -1;
     if (inputs % window.groups != 0 || window.channels % window.groups != 0) {
         rt_graph_refuse(graph, "convolution '%s': %zu groups; they must divide its %zu inputs and %zu outputs", name,
@@ -238,71 +237,75 @@ int rt_graph_convolution(rt_graph *graph, const char *name, int source, rt_windo
         return -1;
     }
     size_t area = window.kernel * window.kernel;
-    node->weight = add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT,
+    node->weight = rt_graph_add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT,
                                  (rt_shape){4, {window.channels, inputs / window.groups, window.kernel, window.kernel}},
                                  RT_INITIALIZE_HE_NORMAL_FAN_OUT, area * window.channels);
     if (window.bias)
-        node->bias = add_parameter(graph, name, "bias", RT_PARAMETER_BIAS, (rt_shape){1, {window.channels}},
+        node->bias = rt_graph_add_parameter(graph, name, "bias", RT_PARAMETER_BIAS, (rt_shape){1, {window.channels}},
                                    RT_INITIALIZE_UNIFORM_FAN_IN, area * inputs / window.groups);
-    return number(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_batch_norm(rt_graph *graph, const char *name, int source)
 {
-    rt_node *node = append(graph, RT_NODE_BATCH_NORM, name, &source, 1);
+    return rt_graph_batch_norm_with(graph, name, source, 1e-5, 0.1);
+}
+
+int rt_graph_batch_norm_with(rt_graph *graph, const char *name, int source, double epsilon, double momentum)
+{
+    rt_node *node = rt_graph_append(graph, RT_NODE_BATCH_NORM, name, &source, 1);
     if (!node)
         return -1;
     rt_shape shape = {1, {node->shape.channels}};
     node->norm = (rt_norm){
-        .weight = add_parameter(graph, name, "weight", RT_PARAMETER_NORM_WEIGHT, shape, RT_INITIALIZE_ONE, 0),
-        .bias = add_parameter(graph, name, "bias", RT_PARAMETER_NORM_BIAS, shape, RT_INITIALIZE_ZERO, 0),
+        .weight = rt_graph_add_parameter(graph, name, "weight", RT_PARAMETER_NORM_WEIGHT, shape, RT_INITIALIZE_ONE, 0),
+        .bias = rt_graph_add_parameter(graph, name, "bias", RT_PARAMETER_NORM_BIAS, shape, RT_INITIALIZE_ZERO, 0),
         .running_mean =
-            add_parameter(graph, name, "running_mean", RT_PARAMETER_RUNNING_MEAN, shape, RT_INITIALIZE_ZERO, 0),
-        .running_var = add_parameter(graph, name, "running_var", RT_PARAMETER_RUNNING_VAR, shape, RT_INITIALIZE_ONE, 0),
-        .epsilon = 1e-5,
-        .momentum = 0.1,
+            rt_graph_add_parameter(graph, name, "running_mean", RT_PARAMETER_RUNNING_MEAN, shape, RT_INITIALIZE_ZERO, 0),
+        .running_var = rt_graph_add_parameter(graph, name, "running_var", RT_PARAMETER_RUNNING_VAR, shape, RT_INITIALIZE_ONE, 0),
+        .epsilon = epsilon,
+        .momentum = momentum,
     };
-    return number(graph, node);
+    return rt_graph_number(graph, node);
 }
 
-/* A node that keeps its source's shape and has no parameters. */
-static int pointwise(rt_graph *graph, rt_node_kind kind, const char *name, int source)
+int rt_graph_pointwise(rt_graph *graph, rt_node_kind kind, const char *name, int source)
 {
-    rt_node *node = append(graph, kind, name, &source, 1);
-    return node ? number(graph, node) : -1;
+    rt_node *node = rt_graph_append(graph, kind, name, &source, 1);
+    return node ? rt_graph_number(graph, node) : -1;
 }
 
 int rt_graph_relu(rt_graph *graph, const char *name, int source)
 {
-    return pointwise(graph, RT_NODE_RELU, name, source);
+    return rt_graph_pointwise(graph, RT_NODE_RELU, name, source);
 }
 
 int rt_graph_relu6(rt_graph *graph, const char *name, int source)
 {
-    return pointwise(graph, RT_NODE_RELU6, name, source);
+    return rt_graph_pointwise(graph, RT_NODE_RELU6, name, source);
 }
 
 int rt_graph_add(rt_graph *graph, const char *name, int a, int b)
 {
-    rt_node *node = append(graph, RT_NODE_ADD, name, (int[]){a, b}, 2);
+    rt_node *node = rt_graph_append(graph, RT_NODE_ADD, name, (int[]){a, b}, 2);
     if (!node)
         return -1;
     const rt_extent x = graph->nodes[a].shape, y = graph->nodes[b].shape;
     if (x.height != y.height || x.width != y.width || x.channels != y.channels)
         rt_graph_refuse(graph, "add '%s': %zu x %zu x %zu and %zu x %zu x %zu; the shapes must be equal", name,
                         x.height, x.width, x.channels, y.height, y.width, y.channels);
-    return number(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 static int pool(rt_graph *graph, rt_node_kind kind, const char *name, int source, rt_window window)
 {
-    rt_node *node = append(graph, kind, name, &source, 1);
-    if (!node || !place_window(graph, node, window) || !check_extent(graph, node))
+    rt_node *node = rt_graph_append(graph, kind, name, &source, 1);
+    if (!node || !place_window(graph, node, window) || !rt_graph_check_extent(graph, node))
         return -1;
     if (2 * node->window.padding > node->window.kernel)
         rt_graph_refuse(graph, "%s '%s': padding %zu; at most half of the kernel's %zu", rt_node_kind_name(kind), name,
                         node->window.padding, node->window.kernel);
-    return number(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_max_pool(rt_graph *graph, const char *name, int source, rt_window window)
@@ -317,56 +320,47 @@ int rt_graph_average_pool(rt_graph *graph, const char *name, int source, rt_wind
 
 int rt_graph_global_average_pool(rt_graph *graph, const char *name, int source)
 {
-    rt_node *node = append(graph, RT_NODE_GLOBAL_AVERAGE_POOL, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_GLOBAL_AVERAGE_POOL, name, &source, 1);
     if (!node)
         return -1;
     node->shape.height = node->shape.width = 1;
-    return number(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_resize(rt_graph *graph, const char *name, int source, size_t height, size_t width)
 {
-    rt_node *node = append(graph, RT_NODE_RESIZE, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_RESIZE, name, &source, 1);
     if (!node)
         return -1;
     node->shape.height = height;
     node->shape.width = width;
-    check_extent(graph, node);
-    return number(graph, node);
+    rt_graph_check_extent(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_linear(rt_graph *graph, const char *name, int source, size_t features, bool bias)
 {
-    rt_node *node = append(graph, RT_NODE_LINEAR, name, &source, 1);
-    if (!node)
-        return -1;
-    const rt_extent e = node->shape;
-    if (e.height != 1 || e.width != 1)
-        rt_graph_refuse(graph, "linear '%s': its source is %zu x %zu; pool or flatten it first", name, e.height,
-                        e.width);
-    node->shape.channels = features;
-    if (!check_extent(graph, node))
-        return -1;
-    node->weight = add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT, (rt_shape){2, {features, e.channels}},
-                                 RT_INITIALIZE_UNIFORM_FAN_IN, e.channels);
-    if (bias)
-        node->bias = add_parameter(graph, name, "bias", RT_PARAMETER_BIAS, (rt_shape){1, {features}},
-                                   RT_INITIALIZE_UNIFORM_FAN_IN, e.channels);
-    return number(graph, node);
+    if (graph->error.status == RT_OK && source >= 0 && (size_t)source < graph->node_count) {
+        const rt_extent e = graph->nodes[source].shape;
+        if (e.height != 1 || e.width != 1)
+            rt_graph_refuse(graph, "linear '%s': its source is %zu x %zu; pool or flatten it first", name, e.height,
+                            e.width);
+    }
+    return rt_graph_linear_each(graph, name, source, features, bias);
 }
 
 int rt_graph_flatten(rt_graph *graph, const char *name, int source)
 {
-    rt_node *node = append(graph, RT_NODE_FLATTEN, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_FLATTEN, name, &source, 1);
     if (!node)
         return -1;
     node->shape = (rt_extent){1, 1, rt_extent_floats(node->shape)};
-    return number(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_concat(rt_graph *graph, const char *name, const int *sources, size_t count)
 {
-    rt_node *node = append(graph, RT_NODE_CONCAT, name, sources, count);
+    rt_node *node = rt_graph_append(graph, RT_NODE_CONCAT, name, sources, count);
     if (!node)
         return -1;
     node->shape.channels = 0;
@@ -377,13 +371,13 @@ int rt_graph_concat(rt_graph *graph, const char *name, const int *sources, size_
                             name, i, e.height, e.width, node->shape.height, node->shape.width);
         node->shape.channels += e.channels;
     }
-    check_extent(graph, node);
-    return number(graph, node);
+    rt_graph_check_extent(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_channel_slice(rt_graph *graph, const char *name, int source, size_t first, size_t count)
 {
-    rt_node *node = append(graph, RT_NODE_CHANNEL_SLICE, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_CHANNEL_SLICE, name, &source, 1);
     if (!node)
         return -1;
     size_t channels = node->shape.channels;
@@ -391,25 +385,25 @@ int rt_graph_channel_slice(rt_graph *graph, const char *name, int source, size_t
         rt_graph_refuse(graph, "channel slice '%s': channels %zu to %zu of %zu", name, first, first + count, channels);
     node->first_channel = first;
     node->shape.channels = count;
-    check_extent(graph, node);
-    return number(graph, node);
+    rt_graph_check_extent(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_channel_shuffle(rt_graph *graph, const char *name, int source, size_t groups)
 {
-    rt_node *node = append(graph, RT_NODE_CHANNEL_SHUFFLE, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_CHANNEL_SHUFFLE, name, &source, 1);
     if (!node)
         return -1;
     if (groups == 0 || node->shape.channels % groups != 0)
         rt_graph_refuse(graph, "channel shuffle '%s': %zu groups; they must divide %zu channels", name, groups,
                         node->shape.channels);
     node->shuffle_groups = groups;
-    return number(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_subsample(rt_graph *graph, const char *name, int source, size_t stride, size_t channels)
 {
-    rt_node *node = append(graph, RT_NODE_SUBSAMPLE, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_SUBSAMPLE, name, &source, 1);
     if (!node)
         return -1;
     if (stride == 0 || channels < node->shape.channels || (channels - node->shape.channels) % 2 != 0) {
@@ -422,19 +416,27 @@ int rt_graph_subsample(rt_graph *graph, const char *name, int source, size_t str
     node->window = (rt_window){.stride = stride};
     node->shape =
         (rt_extent){(node->shape.height + stride - 1) / stride, (node->shape.width + stride - 1) / stride, channels};
-    check_extent(graph, node);
-    return number(graph, node);
+    rt_graph_check_extent(graph, node);
+    return rt_graph_number(graph, node);
 }
 
 int rt_graph_dropout(rt_graph *graph, const char *name, int source, double probability)
 {
-    rt_node *node = append(graph, RT_NODE_DROPOUT, name, &source, 1);
+    rt_node *node = rt_graph_append(graph, RT_NODE_DROPOUT, name, &source, 1);
     if (!node)
         return -1;
     if (!(probability >= 0.0 && probability < 1.0))
         rt_graph_refuse(graph, "dropout '%s': probability %g; it must be in [0, 1)", name, probability);
     node->probability = probability;
-    return number(graph, node);
+    return rt_graph_number(graph, node);
+}
+
+int rt_graph_drop_path(rt_graph *graph, const char *name, int source, double probability)
+{
+    const int made = rt_graph_dropout(graph, name, source, probability);
+    if (made >= 0)
+        graph->nodes[made].whole_images = true;
+    return made;
 }
 
 void rt_graph_output(rt_graph *graph, int source)

@@ -41,6 +41,15 @@ typedef enum rt_node_kind {
     RT_NODE_CHANNEL_SHUFFLE,
     RT_NODE_SUBSAMPLE,
     RT_NODE_DROPOUT,
+    RT_NODE_SIGMOID,
+    RT_NODE_SILU,
+    RT_NODE_GELU,
+    RT_NODE_HARD_SIGMOID,
+    RT_NODE_HARD_SWISH,
+    RT_NODE_SCALE,
+    RT_NODE_LAYER_NORM,
+    RT_NODE_ATTENTION,
+    RT_NODE_TOKENS,
     RT_NODE_KINDS
 } rt_node_kind;
 
@@ -60,7 +69,7 @@ typedef struct rt_window {
 /* The activation fused into a node by a pass (passes.h); the builders leave NONE. */
 typedef enum rt_activation { RT_ACTIVATION_NONE, RT_ACTIVATION_RELU, RT_ACTIVATION_RELU6 } rt_activation;
 
-/* Parameters of a batch norm, or of one folded into a convolution. Numbers of parameters, -1 for none. */
+/* Parameters of a norm, or of a batch norm folded into a convolution. Numbers of parameters, -1 for none. */
 typedef struct rt_norm {
     int weight, bias, running_mean, running_var;
     double epsilon, momentum;
@@ -73,11 +82,13 @@ typedef struct rt_node {
     size_t source_count;
     rt_extent shape;
     rt_window window;      /* convolution, pools; subsample uses stride */
-    int weight, bias;      /* convolution, linear: parameter numbers, -1 for none */
-    rt_norm norm;          /* batch norm; a frozen convolution's folded one (norm.weight >= 0) */
+    int weight, bias;      /* convolution, linear: parameter numbers, -1 for none; tokens: the token and the places */
+    rt_norm norm;          /* batch norm, layer norm; a frozen convolution's folded one (norm.weight >= 0) */
     size_t first_channel;  /* channel slice */
     size_t shuffle_groups; /* channel shuffle */
     double probability;    /* dropout */
+    bool whole_images;     /* dropout: an image's values are dropped together */
+    size_t heads;          /* attention */
     rt_activation activation;
 } rt_node;
 
@@ -144,6 +155,7 @@ rt_status rt_graph_finish(rt_graph *graph, rt_error *err);
 int rt_graph_input(rt_graph *graph, size_t height, size_t width, size_t channels);
 int rt_graph_convolution(rt_graph *graph, const char *name, int source, rt_window window);
 int rt_graph_batch_norm(rt_graph *graph, const char *name, int source); /* epsilon 1e-5, momentum 0.1 */
+int rt_graph_batch_norm_with(rt_graph *graph, const char *name, int source, double epsilon, double momentum);
 int rt_graph_relu(rt_graph *graph, const char *name, int source);
 int rt_graph_relu6(rt_graph *graph, const char *name, int source);
 int rt_graph_add(rt_graph *graph, const char *name, int a, int b);
@@ -162,7 +174,32 @@ int rt_graph_channel_shuffle(rt_graph *graph, const char *name, int source, size
 /* Every stride-th pixel, and zero channels added in equal number before and after: ResNet's shortcut "option A". */
 int rt_graph_subsample(rt_graph *graph, const char *name, int source, size_t stride, size_t channels);
 int rt_graph_dropout(rt_graph *graph, const char *name, int source, double probability);
+int rt_graph_drop_path(rt_graph *graph, const char *name, int source, double probability); /* whole images */
 void rt_graph_output(rt_graph *graph, int source);
+
+/* Activations: 1 / (1 + e^-x), x sigmoid(x), x Phi(x) with the normal distribution, max(0, min(6, x + 3)) / 6, and x
+ * times that. */
+int rt_graph_sigmoid(rt_graph *graph, const char *name, int source);
+int rt_graph_silu(rt_graph *graph, const char *name, int source);
+int rt_graph_gelu(rt_graph *graph, const char *name, int source);
+int rt_graph_hard_sigmoid(rt_graph *graph, const char *name, int source);
+int rt_graph_hard_swish(rt_graph *graph, const char *name, int source);
+
+/* The source times one factor for each image and channel, [1, 1, channels]. */
+int rt_graph_scale(rt_graph *graph, const char *name, int source, int factors);
+
+/* Each pixel's channels to mean 0 and variance 1, then times a weight and plus a bias of each channel. */
+int rt_graph_layer_norm(rt_graph *graph, const char *name, int source, double epsilon);
+
+/* One linear layer for each pixel. */
+int rt_graph_linear_each(rt_graph *graph, const char *name, int source, size_t features, bool bias);
+
+/* Transformers. Pixels are tokens: patches become [1, 1 + pixels, channels], behind a learnt token and each with the
+ * learnt vector of its place added; the parameters get these names. Attention wants queries, keys and values side by
+ * side, three times the channels that it gives back. */
+int rt_graph_tokens(rt_graph *graph, const char *name, int source, const char *token, const char *places);
+int rt_graph_attention(rt_graph *graph, const char *name, int source, size_t heads);
+int rt_graph_first_token(rt_graph *graph, const char *name, int source);
 
 /* Numbers that belong to no layer, a loss's own: trained, or a buffer. Weight decay takes trained ones of two
  * dimensions and more for weights, and others for biases. Zero at first. Returns the parameter's number, or -1. */
@@ -191,7 +228,7 @@ bool rt_parameter_is_buffer(const rt_parameter *parameter);
 /* Trained parameters, PyTorch's count. */
 size_t rt_graph_trained_count(const rt_graph *graph);
 
-/* Multiply-accumulates of convolutions and linear layers for one image. */
+/* Multiply-accumulates of convolutions, linear layers and attention for one image. */
 uint64_t rt_node_macs(const rt_graph *graph, const rt_node *node);
 uint64_t rt_graph_macs(const rt_graph *graph);
 

@@ -31,6 +31,15 @@ const char *rt_node_kind_name(rt_node_kind kind)
         [RT_NODE_CHANNEL_SHUFFLE] = "channel shuffle",
         [RT_NODE_SUBSAMPLE] = "subsample",
         [RT_NODE_DROPOUT] = "dropout",
+        [RT_NODE_SIGMOID] = "sigmoid",
+        [RT_NODE_SILU] = "silu",
+        [RT_NODE_GELU] = "gelu",
+        [RT_NODE_HARD_SIGMOID] = "hard sigmoid",
+        [RT_NODE_HARD_SWISH] = "hard swish",
+        [RT_NODE_SCALE] = "scale",
+        [RT_NODE_LAYER_NORM] = "layer norm",
+        [RT_NODE_ATTENTION] = "attention",
+        [RT_NODE_TOKENS] = "tokens",
     };
     return kind < RT_NODE_KINDS ? names[kind] : "unknown";
 }
@@ -51,7 +60,10 @@ size_t rt_graph_trained_count(const rt_graph *graph)
 
 uint64_t rt_node_macs(const rt_graph *graph, const rt_node *node)
 {
-    if (node->weight < 0)
+    const uint64_t tokens = node->shape.height * node->shape.width;
+    if (node->kind == RT_NODE_ATTENTION) /* queries times keys, and what that gives times values */
+        return 2 * tokens * tokens * node->shape.channels;
+    if (node->kind != RT_NODE_CONVOLUTION && node->kind != RT_NODE_LINEAR)
         return 0;
     return (uint64_t)graph->parameters[node->weight].count * node->shape.height * node->shape.width;
 }

@@ -24,6 +24,20 @@ int rt_convolution_and_norm(rt_graph *graph, const char *prefix, int place, int 
     return rt_graph_batch_norm(graph, rt_layer("%s.%d", prefix, place + 1).text, x);
 }
 
+int rt_squeeze_and_excite(rt_graph *graph, const char *prefix, int source, size_t squeezed, rt_pointwise *inside,
+                          rt_pointwise *outside)
+{
+    const size_t channels = rt_layer_channels(graph, source);
+    int x = rt_graph_global_average_pool(graph, rt_layer("%s.avgpool", prefix).text, source);
+    x = rt_graph_convolution(graph, rt_layer("%s.fc1", prefix).text, x,
+                             (rt_window){.channels = squeezed, .kernel = 1, .bias = true});
+    x = inside(graph, rt_layer("%s.activation", prefix).text, x);
+    x = rt_graph_convolution(graph, rt_layer("%s.fc2", prefix).text, x,
+                             (rt_window){.channels = channels, .kernel = 1, .bias = true});
+    x = outside(graph, rt_layer("%s.scale_activation", prefix).text, x);
+    return rt_graph_scale(graph, prefix, source, x);
+}
+
 size_t rt_width_divisible(double width, size_t channels, size_t divisor)
 {
     const double wide = width * (double)channels;

@@ -18,6 +18,14 @@ size_t rt_layer_channels(const rt_graph *graph, int source);
 /* A convolution called PREFIX.{place} and its batch norm PREFIX.{place + 1}. */
 int rt_convolution_and_norm(rt_graph *graph, const char *prefix, int place, int source, rt_window window);
 
+/* A builder of an activation: rt_graph_relu. */
+typedef int rt_pointwise(rt_graph *graph, const char *name, int source);
+
+/* Squeeze and excitation (Hu et al. 2017, arXiv:1709.01507): channels are multiplied by factors that two 1x1
+ * convolutions, PREFIX.fc1 and PREFIX.fc2, make of their means. */
+int rt_squeeze_and_excite(rt_graph *graph, const char *prefix, int source, size_t squeezed, rt_pointwise *inside,
+                          rt_pointwise *outside);
+
 /* `channels` times `width`, to the nearest multiple of `divisor` that is not more than a tenth below; at least one
  * `divisor`. The rule of the mobile networks, whose divisor is 8. */
 size_t rt_width_divisible(double width, size_t channels, size_t divisor);

@@ -87,7 +87,8 @@ static bool has_kinks(const rt_graph *graph)
 {
     for (size_t i = 0; i < graph->node_count; ++i)
         if (graph->nodes[i].kind == RT_NODE_RELU || graph->nodes[i].kind == RT_NODE_RELU6 ||
-            graph->nodes[i].kind == RT_NODE_MAX_POOL)
+            graph->nodes[i].kind == RT_NODE_MAX_POOL || graph->nodes[i].kind == RT_NODE_HARD_SIGMOID ||
+            graph->nodes[i].kind == RT_NODE_HARD_SWISH)
             return true;
     return false;
 }
@@ -209,6 +210,44 @@ static void dropout_is_a_function_of_seed_and_step(void **state)
     rt_graph_free(graph);
 }
 
+static void a_path_is_dropped_for_whole_images(void **state)
+{
+    (void)state;
+    enum { BATCH = 200, FLOATS = 3 * 2 * 4, COUNT = BATCH * FLOATS };
+    const double probability = 0.3;
+    const float scale = (float)(1.0 / (1.0 - probability));
+    static float mask[COUNT], again[COUNT], gradient[COUNT];
+    struct trial trial;
+    rt_graph *graph = rt_graph_new();
+    int x = rt_graph_convolution(graph, "front", rt_graph_input(graph, 3, 2, 4),
+                                 (rt_window){.channels = 4, .kernel = 1, .bias = true});
+    rt_graph_output(graph, rt_graph_drop_path(graph, "drop", x, probability));
+    trial_open(&trial, graph, BATCH, RT_MODE_TRAIN, NULL);
+    memset(trial.parameters->values, 0, graph->trained_floats * sizeof(float));
+    float *bias = rt_parameter_values(trial.parameters, graph->nodes[1].bias);
+    for (size_t c = 0; c < 4; ++c)
+        bias[c] = 1.0f;
+    run_dropout(&trial, 1, 10, mask, COUNT);
+    size_t dropped = 0;
+    for (size_t n = 0; n < BATCH; ++n) {
+        dropped += mask[n * FLOATS] == 0.0f;
+        for (size_t i = 0; i < FLOATS; ++i)
+            assert_true(mask[n * FLOATS + i] == (mask[n * FLOATS] == 0.0f ? 0.0f : scale));
+    }
+    double deviation = sqrt(BATCH * probability * (1.0 - probability));
+    assert_true(fabs((double)dropped - BATCH * probability) < 4.0 * deviation);
+    filling_values("output gradient", gradient, COUNT);
+    memcpy(rt_plan_output_gradient(trial.plan), gradient, sizeof gradient);
+    trial_backward(&trial);
+    const float *into = trial_tensor(&trial, &(struct golden_tensor){.tag = "into", .name = "front"});
+    for (size_t i = 0; i < COUNT; ++i)
+        assert_true(into[i] == mask[i] * gradient[i]);
+    run_dropout(&trial, 1, 11, again, COUNT);
+    assert_memory_not_equal(again, mask, sizeof mask);
+    trial_close(&trial);
+    rt_graph_free(graph);
+}
+
 /* Frozen plans fold running statistics into weights; a training step moves those statistics. */
 static void frozen_plans_follow_running_statistics(void **state)
 {
@@ -259,6 +298,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_pytorchs),
         cmocka_unit_test(dropout_is_a_function_of_seed_and_step),
+        cmocka_unit_test(a_path_is_dropped_for_whole_images),
         cmocka_unit_test(frozen_plans_follow_running_statistics),
     };
     const struct CMUnitTest of_bf16[] = {cmocka_unit_test(values_are_pytorchs)};

@@ -127,9 +127,45 @@ static rt_window window(const struct golden *golden)
     };
 }
 
+/* What came after convolutions. */
+static bool later_layer(const struct golden *golden, rt_graph *graph, const char *name, const int sources[2])
+{
+    static const struct {
+        const char *kind;
+        int (*build)(rt_graph *graph, const char *name, int source);
+    } curves[] = {{"sigmoid", rt_graph_sigmoid},
+                  {"silu", rt_graph_silu},
+                  {"gelu", rt_graph_gelu},
+                  {"hard_sigmoid", rt_graph_hard_sigmoid},
+                  {"hard_swish", rt_graph_hard_swish}};
+    char token[RT_NAME_CAPACITY], places[RT_NAME_CAPACITY];
+    for (size_t i = 0; i < sizeof curves / sizeof *curves; ++i)
+        if (golden_is(golden, curves[i].kind)) {
+            curves[i].build(graph, name, sources[0]);
+            return true;
+        }
+    if (golden_is(golden, "scale")) {
+        rt_graph_scale(graph, name, sources[0], sources[1]);
+    } else if (golden_is(golden, "layer_norm")) {
+        rt_graph_layer_norm(graph, name, sources[0], golden_real_option(golden, "epsilon", 1e-6));
+    } else if (golden_is(golden, "linear_each")) {
+        rt_graph_linear_each(graph, name, sources[0], golden_option(golden, "features", 0),
+                             golden_option(golden, "bias", 0) != 0);
+    } else if (golden_is(golden, "attention")) {
+        rt_graph_attention(graph, name, sources[0], golden_option(golden, "heads", 0));
+    } else if (golden_is(golden, "tokens")) {
+        snprintf(token, sizeof token, "%s.token", name);
+        snprintf(places, sizeof places, "%s.places", name);
+        rt_graph_tokens(graph, name, sources[0], token, places);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 bool golden_layer(const struct golden *golden, rt_graph *graph)
 {
-    int sources[RT_MAX_SOURCES], source;
+    int sources[RT_MAX_SOURCES] = {-1, -1}, source;
     size_t count = 0;
     for (size_t i = 2; i < golden->word_count && count < RT_MAX_SOURCES; ++i)
         if (!strchr(golden->words[i], '='))
@@ -142,7 +178,8 @@ bool golden_layer(const struct golden *golden, rt_graph *graph)
     else if (golden_is(golden, "convolution"))
         rt_graph_convolution(graph, name, source, window(golden));
     else if (golden_is(golden, "batch_norm"))
-        rt_graph_batch_norm(graph, name, source);
+        rt_graph_batch_norm_with(graph, name, source, golden_real_option(golden, "epsilon", 1e-5),
+                                 golden_real_option(golden, "momentum", 0.1));
     else if (golden_is(golden, "relu"))
         rt_graph_relu(graph, name, source);
     else if (golden_is(golden, "relu6"))
@@ -172,7 +209,7 @@ bool golden_layer(const struct golden *golden, rt_graph *graph)
     else if (golden_is(golden, "subsample"))
         rt_graph_subsample(graph, name, source, golden_option(golden, "stride", 0),
                            golden_option(golden, "channels", 0));
-    else
+    else if (!later_layer(golden, graph, name, sources))
         return false;
     if (graph->error.status != RT_OK)
         wrong(golden, graph->error.message);

@@ -16,8 +16,9 @@ import hint
 import network
 import nodes
 
-FAMILIES = ("resnet", "wide_resnet", "vgg", "mobilenet_v2")
-PUBLISHED = ("imagenet_resnet", "cifar_resnet", "imagenet_vgg", "imagenet_mobilenet_v2", "squeezenet")
+FAMILIES = ("resnet", "wide_resnet", "vgg", "mobilenet_v2", "shufflenet")
+PUBLISHED = ("imagenet_resnet", "cifar_resnet", "imagenet_vgg", "imagenet_mobilenet_v2", "squeezenet",
+             "imagenet_shufflenet_v2", "mobilenet_v3", "efficientnet", "vit")
 
 HEAD = """# Written by tests/golden/make_golden.py with PyTorch {version}; do not edit. A tensor is
 #   TAG NAME count scale norm projection float32-error samples...

@@ -9,6 +9,8 @@
     ROLLS   how many float32 runs there are of each kind, where not two: the error of the worst is the measure
     SAMPLES how many elements of a parameter are stored, where not as many as filling.py says
     POOLED  whether all tensors of a kind are held to the error of the worst of them
+    KINKS   False where there are none: then any images will do
+    MORE_MACS of a network, that its convolutions and linear layers do not have
     SIDES   of the images that MACs are counted for and of those of the trial, where not 32
 """
 
@@ -41,12 +43,13 @@ def fingerprint(model):
     return filling.fnv(text)
 
 
-def macs(model, side):
-    total = 0
+def macs(family, model):
+    side, total = sides(family)[0], getattr(family, "MORE_MACS", lambda _: 0)(model)
 
     def count(layer, _, output):
         nonlocal total
-        total += layer.weight.numel() * output[0, 0].numel()
+        pixels = output[0, 0].numel() if isinstance(layer, nn.Conv2d) else output[0].numel() // layer.out_features
+        total += layer.weight.numel() * pixels
 
     hooks = [layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
     with torch.no_grad():
@@ -116,7 +119,8 @@ def images(family, name, batch):
 
 
 def margin(several, images):
-    """How far the input nearest to a ReLU's kink is from it, in units of the float32 runners' error among that ReLU's inputs."""
+    """How far the input nearest to a ReLU's kink is from it, in units of the float32 runners' error among that ReLU's inputs.
+    What is exactly 0 is so in float32, too: a mean of what another ReLU has cut, for instance."""
     seen = []
     for runner in several:
         inputs = []
@@ -131,13 +135,15 @@ def margin(several, images):
         runner.model.load_state_dict(kept)
         seen.append(inputs)
     exact, *singles = seen
-    return min((x.abs().min() / (x - y).abs().max()).item() for single in singles for x, y in zip(exact, single))
+    return min((x[x != 0].abs().min() / (x - y).abs().max()).item() for single in singles for x, y in zip(exact, single))
 
 
 def safe_images(purpose, batch, several):
     """Where float32 rounds an input of a ReLU to the other side of its kink, gradients differ by whole terms, and errors say
     nothing about arithmetic any more. So we take those of several images that stay farthest from every kink."""
     names = [f"{purpose}.{trial}" for trial in range(TRIALS)]
+    if not getattr(several[0].family, "KINKS", True):
+        return names[0]
     found = {name: margin(several, images(several[0].family, name, batch)) for name in names}
     best = max(found, key=found.get)
     print(f"{best}: {found[best]:.2f}")
@@ -185,12 +191,12 @@ def descent(family):
 def sizes(family):
     for name, model in family.MODELS.items():
         yield ""
-        yield f"model {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model, sides(family)[0])}"
+        yield f"model {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(family, model)}"
         for key, tensor in state(model).items():
             yield f"state {key} {' '.join(map(str, tensor.shape))}"
     yield ""
     for name, model in family.SIZES.items():
-        yield (f"size {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(model, sides(family)[0])} "
+        yield (f"size {name} {sum(tensor.numel() for tensor in model.parameters())} {macs(family, model)} "
                f"{fingerprint(model)}")
 
 

@@ -144,6 +144,26 @@ CASES = {
     "channel_shuffle": (3, behind_front(7, 5, 24, "channel_shuffle node front groups=3")),
     "subsample": (3, behind_front(7, 5, 5, "subsample node front stride=2 channels=9")),
     "subsample_even": (1, behind_front(8, 6, 16, "subsample node front stride=2 channels=24")),
+    "sigmoid": (3, behind_front(7, 5, 16, "sigmoid node front")),
+    "silu": (3, behind_front(7, 5, 5, "silu node front")),
+    "gelu": (3, behind_front(7, 5, 16, "gelu node front")),
+    "hard_sigmoid": (3, behind_front(7, 5, 24, "hard_sigmoid node front")),
+    "hard_swish": (3, behind_front(7, 5, 5, "hard_swish node front")),
+    "hard_swish_wide": (1, behind_front(7, 5, 5, "add twice front front", "add four twice twice", "hard_swish node four")),
+    "scale": (3, behind_front(7, 5, 16, "global_average_pool mean front", "sigmoid factors mean", "scale node front factors")),
+    "scale_pixel": (1, behind_front(1, 1, 5, "gelu factors front", "scale node front factors")),
+    "layer_norm": (3, behind_front(7, 5, 24, "layer_norm node front")),
+    "layer_norm_of_few": (1, behind_front(3, 1, 5, "layer_norm node front")),
+    "batch_norm_of_another_epsilon": (3, behind_front(7, 5, 5, "batch_norm node front epsilon=0.25 momentum=0.5")),
+    "linear_each": (3, behind_front(7, 5, 5, "linear_each node front features=24 bias=1")),
+    "attention": (3, behind_front(7, 5, 8, "linear_each qkv front features=24 bias=1", "attention node qkv heads=2")),
+    "attention_one_head": (1, behind_front(1, 17, 5, "linear_each qkv front features=15 bias=1", "attention node qkv heads=1")),
+    "tokens": (3, behind_front(3, 2, 5, "tokens node front")),
+    "transformer_block": (3, behind_front(
+        3, 2, 8, "tokens tokens front", "layer_norm norm1 tokens", "linear_each qkv norm1 features=24 bias=1",
+        "attention attn qkv heads=2", "linear_each proj attn features=8 bias=1", "add sum1 proj tokens",
+        "layer_norm norm2 sum1", "linear_each fc1 norm2 features=32 bias=1", "gelu act fc1",
+        "linear_each fc2 act features=8 bias=1", "add sum2 fc2 sum1")),
     "read_three_times_convolution": (3, behind_front(
         7, 5, 5, "convolution node front channels=16 kernel=3 padding=1", "convolution a node channels=3 kernel=1",
         "max_pool b node kernel=3 padding=1", "convolution c node channels=5 kernel=3 padding=1 bias=1",
@@ -160,7 +180,14 @@ CASES = {
 }
 
 
-def apply(kind, sources, option, parameter, training):
+def attend(qkv, heads):
+    """Channels are [3, head, channel of the head]."""
+    q, k, v = qkv.flatten(2).unflatten(1, (3, heads, -1)).unbind(1)
+    scores = q.transpose(-1, -2) @ k / q.shape[2]**0.5
+    return (v @ scores.softmax(-1).transpose(-1, -2)).flatten(1, 2).unflatten(2, qkv.shape[2:])
+
+
+def apply(kind, sources, option, real, parameter, training):
     x = sources[0]
     window = dict(stride=option("stride", 1), padding=option("padding", 0))
     if kind == "convolution":
@@ -171,7 +198,17 @@ def apply(kind, sources, option, parameter, training):
     if kind == "batch_norm":
         weight, bias, mean, var = (parameter(part, x.shape[1])
                                    for part in ("weight", "bias", "running_mean", "running_var"))
-        return F.batch_norm(x, mean, var, weight, bias, training)
+        return F.batch_norm(x, mean, var, weight, bias, training, real("momentum", 0.1), real("epsilon", 1e-5))
+    if kind == "layer_norm":
+        weight, bias = parameter("weight", x.shape[1]), parameter("bias", x.shape[1])
+        return F.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],), weight, bias, real("epsilon", 1e-6)).permute(0, 3, 1, 2)
+    if kind == "linear_each":
+        weight = parameter("weight", option("features"), x.shape[1])
+        return F.conv2d(x, weight[:, :, None, None], parameter("bias", option("features")) if option("bias", 0) else None)
+    if kind == "tokens":
+        token, places = parameter("token", 1, 1, x.shape[1]), parameter("places", 1, 1 + x[0, 0].numel(), x.shape[1])
+        y = torch.cat((token.expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)), 1) + places
+        return y.transpose(1, 2)[:, :, None]
     if kind == "linear":
         x = x.flatten(1)
         y = F.linear(x, parameter("weight", option("features"), x.shape[1]),
@@ -191,6 +228,13 @@ def apply(kind, sources, option, parameter, training):
         "average_pool": lambda: F.avg_pool2d(x, option("kernel"), **window),
         "global_average_pool": lambda: x.mean((2, 3), keepdim=True),
         "resize": lambda: F.adaptive_avg_pool2d(x, (option("height"), option("width"))),
+        "sigmoid": lambda: torch.sigmoid(x),
+        "silu": lambda: F.silu(x),
+        "gelu": lambda: F.gelu(x),
+        "hard_sigmoid": lambda: F.hardsigmoid(x),
+        "hard_swish": lambda: F.hardswish(x),
+        "scale": lambda: x * sources[1],
+        "attention": lambda: attend(x, option("heads")),
         "flatten": lambda: x.flatten(1)[:, :, None, None],
         "concat": lambda: torch.cat(sources, 1),
         "channel_slice": lambda: x[:, option("first"):option("first") + option("count")],
@@ -207,6 +251,9 @@ def run(batch, network, dtype, training):
         def option(key, *default):
             return int(options.get(key, *default)) if default else int(options[key])
 
+        def real(key, default):
+            return float(options.get(key, default))
+
         def parameter(part, *shape):
             tensor = filling.parameter(f"{name}.{part}", shape).to(dtype)
             parameters[f"{name}.{part}"] = tensor.requires_grad_("running" not in part)
@@ -216,7 +263,7 @@ def run(batch, network, dtype, training):
             values[name] = filling.images(name, batch, option("height"), option("width"), option("channels")).to(dtype)
         else:
             sources = [values[word] for word in rest if "=" not in word]
-            values[name] = apply(kind, sources, option, parameter, training)
+            values[name] = apply(kind, sources, option, real, parameter, training)
             if values[name].requires_grad:
                 values[name].retain_grad()
     _, output = values.popitem()

@@ -31,13 +31,18 @@ def narrowed(model, width, inputs=3, flattened=None):
 
 
 def run_by(model):
-    """network.py asks who rectifies. ReLU6 has two kinks."""
+    """network.py asks who rectifies. ReLU6 has two kinks, and so have hard sigmoid and hard swish."""
     chosen, plain = {"rectify": F.relu}, model.forward
 
     def clip(x):
         if chosen["rectify"] is not F.relu:
             chosen["rectify"](x), chosen["rectify"](6 - x)
         return F.relu6(x)
+
+    def look(x):
+        if chosen["rectify"] is not F.relu:
+            chosen["rectify"](x + 3), chosen["rectify"](3 - x)
+        return x
 
     def forward(x, rectify=F.relu):
         chosen["rectify"] = rectify
@@ -46,6 +51,10 @@ def run_by(model):
     for layer in model.modules():
         if isinstance(layer, nn.ReLU6):
             layer.forward = clip
+        elif isinstance(layer, nn.Hardsigmoid):
+            layer.forward = lambda x: F.hardsigmoid(look(x))
+        elif isinstance(layer, nn.Hardswish):
+            layer.forward = lambda x: F.hardswish(look(x))
         elif isinstance(layer, nn.ReLU):
             layer.forward = lambda x: chosen["rectify"](x)
     model.forward = forward

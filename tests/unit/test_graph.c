@@ -93,6 +93,27 @@ static void dropout_of_nan(rt_graph *g, int x)
 {
     rt_graph_dropout(g, "dropout", x, (double)NAN);
 }
+static void convolution_reaches_over(rt_graph *g, int x)
+{
+    rt_graph_convolution(g, "conv", x, (rt_window){.channels = 4, .kernel = 3, .reaches_over = true});
+}
+static void scale_of_a_map(rt_graph *g, int x)
+{
+    rt_graph_scale(g, "scale", x, x);
+}
+static void heads_do_not_divide(rt_graph *g, int x)
+{
+    rt_graph_attention(g, "attn", rt_graph_linear_each(g, "qkv", x, 12, true), 3);
+}
+static void no_heads(rt_graph *g, int x)
+{
+    rt_graph_attention(g, "attn", rt_graph_linear_each(g, "qkv", x, 12, true), 0);
+}
+static void too_many_tokens(rt_graph *g, int x)
+{
+    x = rt_graph_resize(g, "resize", x, 200, 200);
+    rt_graph_attention(g, "attn", rt_graph_linear_each(g, "qkv", x, 12, true), 2);
+}
 static void name_twice(rt_graph *g, int x)
 {
     rt_graph_relu(g, "relu", rt_graph_relu(g, "relu", x));
@@ -145,6 +166,12 @@ static void mistakes_are_named(void **state)
         {source_missing, "relu 'relu': source 7 is not a layer"},
         {shapes_differ, "add 'add': 8 x 6 x 4 and 6 x 4 x 4; the shapes must be equal"},
         {linear_on_a_map, "linear 'fc': its source is 8 x 6; pool or flatten it first"},
+        {convolution_reaches_over, "convolution 'conv': only a max pool can reach over"},
+        {scale_of_a_map, "scale 'scale': factors of 8 x 6 x 4; they must be 1 x 1 x 4"},
+        {heads_do_not_divide,
+         "attention 'attn': 12 channels for 3 heads; they must be three times a multiple of the heads"},
+        {no_heads, "attention 'attn': 12 channels for 0 heads; they must be three times a multiple of the heads"},
+        {too_many_tokens, "attention 'attn': 40000 tokens; at most 16384"},
         {concat_of_nothing, "concat 'both': its output would be 0 x 0 x 0; every size must be at least 1"},
         {concat_of_too_many, "concat 'all': 9 sources; at most 8"},
         {concat_of_sizes, "concat 'both': source 1 is 1 x 1 and the first 8 x 6; they must be equal"},

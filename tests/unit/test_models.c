@@ -67,7 +67,7 @@ static void every_variant_takes_images_of_many_sizes(void **state)
             }
 }
 
-static void vgg_refuses_images_that_it_would_pool_away(void **state)
+static void images_that_are_too_small_are_refused(void **state)
 {
     (void)state;
     rt_network *network;
@@ -79,6 +79,8 @@ static void vgg_refuses_images_that_it_would_pool_away(void **state)
     assert_string_equal(err.message,
                         "model 'vgg11_bn': images of 31 x 32 are too small for 5 max pools: each side must "
                         "be at least 32");
+    assert_int_equal(open_network("vit_tiny", NULL, (rt_model_input){32, 15, 3, 10}, &network, &err), RT_ERROR_SHAPE);
+    assert_string_equal(err.message, "model 'vit_tiny': images of 32 x 15 are smaller than a patch of 16 x 16");
     assert_int_equal(open_network("vgg8", "pools=2", (rt_model_input){4, 4, 3, 10}, &network, &err), RT_OK);
     rt_network_free(network);
 }
@@ -95,6 +97,10 @@ static void options_widen_and_narrow(void **state)
     /* torchvision's mobilenet_v2 has 2,351,972 for 100 classes; the first block's expansion adds 32 * 32 + 2 * 32. */
     assert_int_equal(parameters("mobilenetv2", "width=1"), 2351972 + 1088);
     assert_int_equal(parameters("mobilenet_v2", NULL), 2351972);
+    assert_true(parameters("shufflenetv1", "width=0.5") < parameters("shufflenetv1", NULL) / 3);
+    assert_true(parameters("shufflenetv2", "width=0.5") < parameters("shufflenetv2", NULL) / 3);
+    assert_int_equal(parameters("vit_tiny", "drop_path=0.1"), parameters("deit_tiny", NULL));
+    assert_true(parameters("vit_tiny", "depth=6") < parameters("vit_tiny", NULL));
     assert_true(parameters("mobilenet_v2", "width=0.5") < 2351972 / 2);
     assert_true(parameters("cifar_resnet18", "width=0.5") < parameters("cifar_resnet18", NULL) / 3);
 }
@@ -120,7 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_variant_takes_images_of_many_sizes),
-        cmocka_unit_test(vgg_refuses_images_that_it_would_pool_away),
+        cmocka_unit_test(images_that_are_too_small_are_refused),
         cmocka_unit_test(options_widen_and_narrow),
         cmocka_unit_test(wide_shortcuts_start_where_the_header_says),
     };

@@ -76,7 +76,9 @@ static void stages_have_their_usual_names_and_sizes(void **state)
                  {"wrn_16_2", "block3", 4, 8, 128},    {"vgg8", "block4", 6, 4, 512},
                  {"mobilenetv2", "conv2", 9, 2, 1280}, {"convnet", "layer2", 3, 16, 64},
                  {"resnet50", "layer4", 5, 1, 2048},   {"vgg11_bn", "stage5", 6, 2, 512},
-                 {"mobilenet_v2", "features", 9, 1, 1280}, {"squeezenet1_1", "stage4", 5, 1, 512}};
+                 {"mobilenet_v2", "features", 9, 1, 1280}, {"squeezenet1_1", "stage4", 5, 1, 512},
+                 {"shufflenetv1", "layer3", 4, 4, 960}, {"shufflenet_v2_x1_0", "conv5", 5, 1, 1024},
+                 {"efficientnet_b0", "features", 9, 1, 1280}, {"vit_tiny", "blocks.11", 5, 1, 192}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         rt_graph *graph = build(cases[i].model, 32);
         assert_int_equal(graph->tap_count, cases[i].taps);
