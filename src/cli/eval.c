@@ -20,7 +20,7 @@ static int run(int argc, char **argv)
     rt_prediction prediction = {0};
     rt_metrics metrics = {0};
     rt_error err = {0};
-    int code = rt_request_parse(&rt_command_eval, argc, argv, true, &request);
+    int code = rt_request_parse(&rt_command_eval, argc, argv, true, NULL, &request);
     if (code != RT_EXIT_OK)
         return code;
     rt_status status = rt_prediction_make(&rt_command_eval, &request, true, &prediction, &err);

@@ -22,7 +22,7 @@ static int run(int argc, char **argv)
     rt_request request;
     rt_prediction prediction = {0};
     rt_error err = {0};
-    int code = rt_request_parse(&rt_command_predict, argc, argv, false, &request);
+    int code = rt_request_parse(&rt_command_predict, argc, argv, false, NULL, &request);
     if (code != RT_EXIT_OK)
         return code;
     if (!request.logits)

@@ -22,7 +22,8 @@ enum {
     SET = TEXTS,
     RENAME,
     NO_STRICT,
-    FORCE
+    FORCE,
+    OWN
 };
 
 /* The texts of the options that may stand once, by their number, which is their place in long_options, too. */
@@ -45,7 +46,6 @@ static const struct option long_options[] = {
     {"rename", required_argument, NULL, RENAME},
     {"no-strict", no_argument, NULL, NO_STRICT},
     {"force", no_argument, NULL, FORCE},
-    {0},
 };
 
 /* "FROM=TO" of the command line, which is parted where it stands. */
@@ -56,11 +56,36 @@ static rt_rename part_rename(char *text)
     return (rt_rename){text, equals + 1};
 }
 
-static int scan(const rt_command *command, int argc, char **argv, struct texts *texts, rt_request *request)
+enum { SHARED = sizeof long_options / sizeof *long_options, MOST_OWN = 16 };
+
+/* An option of the command alone. */
+static int take_own(const rt_command *command, const rt_request_option *own)
 {
+    if (own->flag)
+        *own->flag = true;
+    else if (*own->text)
+        return rt_command_misused(command, "--%s is given twice", own->name);
+    else
+        *own->text = optarg;
+    return RT_EXIT_OK;
+}
+
+static int scan(const rt_command *command, int argc, char **argv, const rt_request_option *own, struct texts *texts,
+                rt_request *request)
+{
+    struct option all[SHARED + MOST_OWN + 1] = {0};
+    memcpy(all, long_options, sizeof long_options);
+    for (int i = 0; own && own[i].name && i < MOST_OWN; ++i)
+        all[SHARED + i] = (struct option){own[i].name, own[i].flag ? no_argument : required_argument, NULL, OWN + i};
     opterr = 0;
     optind = 0;
-    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, ":", all, NULL)) != -1;) {
+        if (option >= OWN && option < OWN + MOST_OWN) {
+            int code = take_own(command, &own[option - OWN]);
+            if (code != RT_EXIT_OK)
+                return code;
+            continue;
+        }
         switch (option) {
         case ':':
             return rt_command_misused(command, "option '%s' needs a value", argv[optind - 1]);
@@ -168,11 +193,12 @@ static int read_split(const rt_command *command, const char *text, rt_request *r
     return RT_EXIT_OK;
 }
 
-int rt_request_parse(const rt_command *command, int argc, char **argv, bool takes_folder, rt_request *request)
+int rt_request_parse(const rt_command *command, int argc, char **argv, bool takes_folder, const rt_request_option *own,
+                     rt_request *request)
 {
     *request = (rt_request){0};
     struct texts texts = {0};
-    int code = scan(command, argc, argv, &texts, request);
+    int code = scan(command, argc, argv, own, &texts, request);
     if (code != RT_EXIT_OK)
         return code;
     int left = argc - optind;

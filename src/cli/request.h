@@ -1,4 +1,4 @@
-/* The command line that `retort predict` and `retort eval` share: a network, images, and what to do with them. */
+/* The command line that `retort predict`, `eval` and `export` share: a network, images, and what to do with them. */
 #ifndef RETORT_CLI_REQUEST_H
 #define RETORT_CLI_REQUEST_H
 
@@ -31,9 +31,18 @@ typedef struct rt_request {
     rt_float_list mean, std; /* both of the same length; empty when not given */
 } rt_request;
 
+/* An option that one command has beside those: a text, or a flag. `text` and `flag` point to where it goes, one of them
+ * is NULL. */
+typedef struct rt_request_option {
+    const char *name;
+    const char **text;
+    bool *flag;
+} rt_request_option;
+
 /* Returns RT_EXIT_OK, or the exit code after having said what is wrong. Only `takes_folder` lets an argument stand that
- * is not an option. */
-int rt_request_parse(const rt_command *command, int argc, char **argv, bool takes_folder, rt_request *request);
+ * is not an option. `own` ends with a zeroed one, and has at most 16; or NULL. */
+int rt_request_parse(const rt_command *command, int argc, char **argv, bool takes_folder, const rt_request_option *own,
+                     rt_request *request);
 
 /* The options in words, for the commands' help. */
 #define RT_REQUEST_DETAILS                                                                                             \

@@ -4,11 +4,13 @@
  *     fixture labels FILE COUNT CLASSES
  *
  * A network at its initial weights: "bare" of any description, "described" as Retort's own, or described and
- * "overflowing", with logits that are infinite. Labels are those of synthetic data: sample modulo classes. */
+ * "overflowing", with logits that are infinite, or "lively", with weights and norms that let something through every
+ * layer. Labels are those of synthetic data: sample modulo classes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../check/filling.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "formats/weights.h"
@@ -52,6 +54,8 @@ static rt_status write_weights(int argc, char **argv, rt_error *err)
         status = rt_parameters_initialize(network->parameters, 1, err);
     if (status == RT_OK && strcmp(kind, "overflowing") == 0)
         overflow(network);
+    if (status == RT_OK && strcmp(kind, "lively") == 0)
+        filling_parameters(network->parameters);
     rt_normalization normalization = {.channels = input.channels};
     for (size_t c = 0; c < input.channels && c < RT_MAX_CHANNELS; ++c) {
         normalization.mean[c] = 0.5f;

@@ -1,0 +1,200 @@
+/* retort export: a network in the formats of those who run it elsewhere. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/threads.h"
+#include "cli/export_sample.h"
+#include "cli/output.h"
+#include "export/onnx.h"
+#include "recipe/number.h"
+#include "train/pretrained.h"
+#include "train/save.h"
+
+enum { USUAL_IMAGES = 32, MOST_IMAGES = 1000000 };
+
+typedef struct job {
+    rt_request request;
+    const char *safetensors, *onnx, *images;
+    bool fold, normalize;
+    size_t image_count;
+    rt_inputs inputs;
+    rt_export_sample sample;
+    json_t *report; /* an object for each file */
+} job;
+
+/* One format: what it is called, where it goes, and how it is written and then read and run again. */
+typedef struct format {
+    const char *name, *path;
+    rt_status (*write)(const job *j, const char *path, rt_error *err);
+    rt_status (*compare)(const job *j, const char *path, rt_export_difference *difference, rt_error *err);
+} format;
+
+static rt_status write_safetensors(const job *j, const char *path, rt_error *err)
+{
+    return rt_network_save(path, j->inputs.network, j->inputs.network->parameters, &j->inputs.normalization, err);
+}
+
+static rt_status compare_safetensors(const job *j, const char *path, rt_export_difference *difference, rt_error *err)
+{
+    return rt_export_compare_weights(&j->sample, j->inputs.network, path, difference, err);
+}
+
+static rt_status translate(const job *j, bool fold, rt_program *program, rt_error *err)
+{
+    const rt_normalization *normalization = &j->inputs.normalization;
+    const rt_translation how = {fold, j->normalize, normalization->mean, normalization->std};
+    return rt_program_translate(j->inputs.network->graph, j->inputs.network->parameters, &how, program, err);
+}
+
+static rt_status write_onnx(const job *j, const char *path, rt_error *err)
+{
+    rt_program program;
+    rt_network_words words;
+    RT_TRY(rt_network_describe(j->inputs.network, &j->inputs.normalization, &words, err));
+    rt_status status = translate(j, j->fold, &program, err);
+    if (status == RT_OK) {
+        rt_text_pair pairs[RT_DESCRIPTION_PAIRS + 1];
+        for (size_t i = 0; i < RT_DESCRIPTION_PAIRS; ++i)
+            pairs[i] = words.text.pairs[i];
+        pairs[RT_DESCRIPTION_PAIRS] = (rt_text_pair){"retort.takes", j->normalize ? "pixels" : "normalised pixels"};
+        status = rt_onnx_write(path, &program, j->inputs.network->variant, pairs, RT_DESCRIPTION_PAIRS + 1, err);
+        rt_program_free(&program);
+    }
+    rt_network_words_free(&words);
+    return status;
+}
+
+static rt_status compare_onnx(const job *j, const char *path, rt_export_difference *difference, rt_error *err)
+{
+    rt_program program;
+    rt_lowered lowered;
+    RT_TRY(rt_onnx_read(path, &program, err));
+    rt_status status = rt_lowered_make(&program, &lowered, err);
+    rt_program_free(&program);
+    RT_TRY(status);
+    status = rt_export_compare_lowered(&j->sample, &lowered, j->normalize, path, difference, err);
+    rt_lowered_free(&lowered);
+    return status;
+}
+
+static void tell(job *j, const format *f, size_t bytes, const rt_export_difference *difference)
+{
+    fprintf(stderr,
+            "%s: %s, %zu bytes; on %zu images its logits differ from the student's by at most %.2g (largest logit "
+            "%.3g), top-1 is the same on %zu\n",
+            f->name, f->path, bytes, j->sample.count, difference->largest, difference->scale, difference->same_top1);
+    json_array_append_new(j->report, json_pack("{s:s, s:o*, s:I, s:I, s:f, s:f, s:I}", "format", f->name, "file",
+                                               json_string(f->path), "bytes", (json_int_t)bytes, "images",
+                                               (json_int_t)j->sample.count, "largest_difference", difference->largest,
+                                               "largest_logit", difference->scale, "same_top1",
+                                               (json_int_t)difference->same_top1));
+}
+
+/* A file that does not hold what it should is not left behind. */
+static rt_status export_one(job *j, const format *f, rt_error *err)
+{
+    rt_export_difference difference;
+    size_t bytes = 0;
+    RT_TRY(f->write(j, f->path, err));
+    rt_status status = f->compare(j, f->path, &difference, err);
+    if (status == RT_OK)
+        status = rt_file_size(f->path, &bytes, err);
+    if (status == RT_OK)
+        tell(j, f, bytes, &difference);
+    else
+        unlink(f->path);
+    return status;
+}
+
+static rt_status export_all(job *j, const format *formats, size_t count, rt_error *err)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (formats[i].path)
+            RT_TRY(rt_output_check(formats[i].path, j->request.force, err));
+    rt_threads_start((int)j->request.threads);
+    RT_TRY(rt_inputs_open(&j->request, false, &j->inputs, err));
+    RT_TRY(rt_export_sample_make(&j->inputs, j->image_count, &j->sample, err));
+    j->report = json_array();
+    for (size_t i = 0; i < count; ++i)
+        if (formats[i].path)
+            RT_TRY(export_one(j, &formats[i], err));
+    json_dumpf(j->report, stdout, JSON_REAL_PRECISION(6));
+    printf("\n");
+    return RT_OK;
+}
+
+static int read_image_count(job *j)
+{
+    int64_t count = USUAL_IMAGES;
+    double value;
+    if (j->images &&
+        (rt_number_read(j->images, &count, &value) != RT_NUMBER_INTEGER || count < 1 || count > MOST_IMAGES))
+        return rt_command_misused(&rt_command_export, "--images '%s': it must be an integer from 1 to %d", j->images,
+                                  MOST_IMAGES);
+    j->image_count = (size_t)count;
+    return RT_EXIT_OK;
+}
+
+static int parse(int argc, char **argv, job *j)
+{
+    const rt_request_option own[] = {
+        {"safetensors", &j->safetensors, NULL}, {"onnx", &j->onnx, NULL},
+        {"images", &j->images, NULL},           {"fold", NULL, &j->fold},
+        {"normalize", NULL, &j->normalize},     {0},
+    };
+    int code = rt_request_parse(&rt_command_export, argc, argv, true, own, &j->request);
+    if (code != RT_EXIT_OK)
+        return code;
+    if (j->request.logits || j->request.precision != RT_PRECISION_FP32)
+        return rt_command_misused(&rt_command_export, "--logits and --precision are not for export");
+    if (!j->safetensors && !j->onnx)
+        return rt_command_misused(&rt_command_export, "export it as what? --safetensors FILE, --onnx FILE");
+    return read_image_count(j);
+}
+
+static int run(int argc, char **argv)
+{
+    job j = {0};
+    rt_error err = {0};
+    int code = parse(argc, argv, &j);
+    if (code != RT_EXIT_OK)
+        return code;
+    const format formats[] = {
+        {"safetensors", j.safetensors, write_safetensors, compare_safetensors},
+        {"onnx", j.onnx, write_onnx, compare_onnx},
+    };
+    rt_status status = export_all(&j, formats, sizeof formats / sizeof *formats, &err);
+    json_decref(j.report);
+    rt_export_sample_free(&j.sample);
+    rt_inputs_close(&j.inputs);
+    return status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_export, &err);
+}
+
+const rt_command rt_command_export = {
+    .name = "export",
+    .usage = "export RUN_FOLDER | export [--model NAME] --weights FILE --data READER:ROOT --split train|test "
+             "[--mean a,b,c --std a,b,c] [--set key=value ...]; with [--safetensors FILE] [--onnx FILE] [--fold] "
+             "[--normalize] [--images N] [--threads N] [--force]",
+    .summary = "write a network for those who run it elsewhere: safetensors, ONNX",
+    .details =
+        "Writes the network of a run's folder (best.safetensors), or of --weights, and then reads each file back, runs "
+        "what is in it on images of the data, and tells the largest difference of its logits from the student's. "
+        "More than a thousandth of the largest logit is an error, and the file is removed.\n"
+        "Prints [{\"format\", \"file\", \"bytes\", \"images\", \"largest_difference\", \"largest_logit\", "
+        "\"same_top1\"}, ...].\n"
+        "\n"
+        "  --safetensors FILE  the network's tensors by PyTorch's names, and nothing of the training\n"
+        "  --onnx FILE         ONNX, opset 17: input `images` [batch, channels, height, width], output `logits`. It "
+        "is\n"
+        "                      checked by an own reader and plain loops after ONNX's definitions\n"
+        "  --fold              batch norms become part of the convolutions before them (ONNX)\n"
+        "  --normalize         the network normalises: it takes pixels in 0..1 (ONNX); else it takes what --mean and\n"
+        "                      --std, or the training, made of them\n"
+        "  --images N          images for the comparison, evenly from the split; 32 by default\n"
+        "\n" RT_REQUEST_DETAILS,
+    .run = run,
+};
