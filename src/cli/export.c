@@ -1,6 +1,7 @@
 /* retort export: a network in the formats of those who run it elsewhere. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -8,8 +9,11 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "cli/export_sample.h"
+#include "cli/infer_file.h"
 #include "cli/output.h"
+#include "export/c_header.h"
 #include "export/onnx.h"
+#include "export/timm.h"
 #include "recipe/number.h"
 #include "train/pretrained.h"
 #include "train/save.h"
@@ -18,22 +22,24 @@ enum { USUAL_IMAGES = 32, MOST_IMAGES = 1000000 };
 
 typedef struct job {
     rt_request request;
-    const char *safetensors, *onnx, *images;
+    const char *safetensors, *onnx, *c_header, *timm, *images;
     bool fold, normalize;
     size_t image_count;
     rt_inputs inputs;
     rt_export_sample sample;
-    json_t *report; /* an object for each file */
+    rt_c_name c_name;
+    rt_lowered lowered; /* what the C header is made of */
+    json_t *report;     /* an object for each file */
 } job;
 
 /* One format: what it is called, where it goes, and how it is written and then read and run again. */
 typedef struct format {
     const char *name, *path;
-    rt_status (*write)(const job *j, const char *path, rt_error *err);
+    rt_status (*write)(job *j, const char *path, rt_error *err);
     rt_status (*compare)(const job *j, const char *path, rt_export_difference *difference, rt_error *err);
 } format;
 
-static rt_status write_safetensors(const job *j, const char *path, rt_error *err)
+static rt_status write_safetensors(job *j, const char *path, rt_error *err)
 {
     return rt_network_save(path, j->inputs.network, j->inputs.network->parameters, &j->inputs.normalization, err);
 }
@@ -50,18 +56,25 @@ static rt_status translate(const job *j, bool fold, rt_program *program, rt_erro
     return rt_program_translate(j->inputs.network->graph, j->inputs.network->parameters, &how, program, err);
 }
 
-static rt_status write_onnx(const job *j, const char *path, rt_error *err)
+/* What the network is, and what it wants to be fed: ours, or pixels in 0..1. Returns how many lines that is. */
+static size_t describe(const job *j, const rt_network_words *words, rt_text_pair about[RT_DESCRIPTION_PAIRS + 1])
+{
+    for (size_t i = 0; i < RT_DESCRIPTION_PAIRS; ++i)
+        about[i] = words->text.pairs[i];
+    about[RT_DESCRIPTION_PAIRS] =
+        (rt_text_pair){"retort.takes", j->normalize ? "pixels in 0..1" : "(pixels in 0..1 - retort.mean) / retort.std"};
+    return RT_DESCRIPTION_PAIRS + 1;
+}
+
+static rt_status write_onnx(job *j, const char *path, rt_error *err)
 {
     rt_program program;
     rt_network_words words;
     RT_TRY(rt_network_describe(j->inputs.network, &j->inputs.normalization, &words, err));
     rt_status status = translate(j, j->fold, &program, err);
     if (status == RT_OK) {
-        rt_text_pair pairs[RT_DESCRIPTION_PAIRS + 1];
-        for (size_t i = 0; i < RT_DESCRIPTION_PAIRS; ++i)
-            pairs[i] = words.text.pairs[i];
-        pairs[RT_DESCRIPTION_PAIRS] = (rt_text_pair){"retort.takes", j->normalize ? "pixels" : "normalised pixels"};
-        status = rt_onnx_write(path, &program, j->inputs.network->variant, pairs, RT_DESCRIPTION_PAIRS + 1, err);
+        rt_text_pair about[RT_DESCRIPTION_PAIRS + 1];
+        status = rt_onnx_write(path, &program, j->inputs.network->variant, about, describe(j, &words, about), err);
         rt_program_free(&program);
     }
     rt_network_words_free(&words);
@@ -78,6 +91,59 @@ static rt_status compare_onnx(const job *j, const char *path, rt_export_differen
     RT_TRY(status);
     status = rt_export_compare_lowered(&j->sample, &lowered, j->normalize, path, difference, err);
     rt_lowered_free(&lowered);
+    return status;
+}
+
+static rt_status lower_folded(job *j, rt_error *err)
+{
+    rt_program program;
+    RT_TRY(translate(j, true, &program, err));
+    rt_status status = rt_lowered_make(&program, &j->lowered, err);
+    rt_program_free(&program);
+    return status;
+}
+
+static rt_status write_c_header(job *j, const char *path, rt_error *err)
+{
+    rt_network_words words;
+    RT_TRY(lower_folded(j, err));
+    RT_TRY(rt_network_describe(j->inputs.network, &j->inputs.normalization, &words, err));
+    rt_text_pair about[RT_DESCRIPTION_PAIRS + 1];
+    rt_status status = rt_infer_file_write(path, j->request.force, err);
+    if (status == RT_OK)
+        status = rt_c_header_write(path, &j->c_name, &j->lowered, about, describe(j, &words, about), err);
+    rt_network_words_free(&words);
+    return status;
+}
+
+static rt_status compare_c_header(const job *j, const char *path, rt_export_difference *difference, rt_error *err)
+{
+    rt_lowered lowered;
+    RT_TRY(rt_c_header_read(path, &j->c_name, &j->lowered, &lowered, err));
+    rt_status status = rt_export_compare_lowered(&j->sample, &lowered, j->normalize, path, difference, err);
+    rt_lowered_free(&lowered);
+    return status;
+}
+
+static rt_status write_timm(job *j, const char *folder, rt_error *err)
+{
+    rt_network_words words;
+    RT_TRY(rt_network_describe(j->inputs.network, &j->inputs.normalization, &words, err));
+    rt_status status =
+        rt_timm_write(folder, j->inputs.network, &words.description, words.text.pairs, RT_DESCRIPTION_PAIRS, err);
+    rt_network_words_free(&words);
+    return status;
+}
+
+static rt_status compare_timm(const job *j, const char *folder, rt_export_difference *difference, rt_error *err)
+{
+    const rt_network *student = j->inputs.network;
+    rt_network *network;
+    RT_TRY(rt_network_new(student->variant, student->settings, &student->input, false, &network, err));
+    rt_status status = rt_timm_read(folder, network, err);
+    if (status == RT_OK)
+        status = rt_export_compare_network(&j->sample, network, folder, difference, err);
+    rt_network_free(network);
     return status;
 }
 
@@ -99,24 +165,38 @@ static rt_status export_one(job *j, const format *f, rt_error *err)
 {
     rt_export_difference difference;
     size_t bytes = 0;
-    RT_TRY(f->write(j, f->path, err));
-    rt_status status = f->compare(j, f->path, &difference, err);
-    if (status == RT_OK)
-        status = rt_file_size(f->path, &bytes, err);
-    if (status == RT_OK)
-        tell(j, f, bytes, &difference);
-    else
-        unlink(f->path);
+    char *file = f->path == j->timm ? rt_path_join(f->path, "model.safetensors") : strdup(f->path);
+    if (!file)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory to write '%s'", f->path);
+    rt_status status = f->write(j, f->path, err);
+    if (status == RT_OK) {
+        status = f->compare(j, f->path, &difference, err);
+        if (status == RT_OK)
+            status = rt_file_size(file, &bytes, err);
+        if (status == RT_OK)
+            tell(j, f, bytes, &difference);
+        else
+            unlink(file);
+    }
+    free(file);
     return status;
 }
 
 static rt_status export_all(job *j, const format *formats, size_t count, rt_error *err)
 {
     for (size_t i = 0; i < count; ++i)
-        if (formats[i].path)
+        if (formats[i].path && formats[i].path != j->timm)
             RT_TRY(rt_output_check(formats[i].path, j->request.force, err));
+    if (j->timm && rt_path_exists(j->timm) && !j->request.force)
+        return rt_fail(err, RT_ERROR_FILE, "cannot write '%s': it exists; --force writes into it", j->timm);
+    if (j->c_header)
+        RT_TRY(rt_c_name_make(j->c_header, &j->c_name, err));
+    if (j->c_header)
+        RT_TRY(rt_infer_file_check(j->c_header, j->request.force, err));
     rt_threads_start((int)j->request.threads);
     RT_TRY(rt_inputs_open(&j->request, false, &j->inputs, err));
+    if (j->timm)
+        RT_TRY(rt_timm_check(j->inputs.network, err));
     RT_TRY(rt_export_sample_make(&j->inputs, j->image_count, &j->sample, err));
     j->report = json_array();
     for (size_t i = 0; i < count; ++i)
@@ -143,6 +223,7 @@ static int parse(int argc, char **argv, job *j)
 {
     const rt_request_option own[] = {
         {"safetensors", &j->safetensors, NULL}, {"onnx", &j->onnx, NULL},
+        {"c-header", &j->c_header, NULL},       {"timm-dir", &j->timm, NULL},
         {"images", &j->images, NULL},           {"fold", NULL, &j->fold},
         {"normalize", NULL, &j->normalize},     {0},
     };
@@ -151,8 +232,9 @@ static int parse(int argc, char **argv, job *j)
         return code;
     if (j->request.logits || j->request.precision != RT_PRECISION_FP32)
         return rt_command_misused(&rt_command_export, "--logits and --precision are not for export");
-    if (!j->safetensors && !j->onnx)
-        return rt_command_misused(&rt_command_export, "export it as what? --safetensors FILE, --onnx FILE");
+    if (!j->safetensors && !j->onnx && !j->c_header && !j->timm)
+        return rt_command_misused(
+            &rt_command_export, "export it as what? --safetensors FILE, --onnx FILE, --c-header FILE, --timm-dir DIR");
     return read_image_count(j);
 }
 
@@ -166,9 +248,12 @@ static int run(int argc, char **argv)
     const format formats[] = {
         {"safetensors", j.safetensors, write_safetensors, compare_safetensors},
         {"onnx", j.onnx, write_onnx, compare_onnx},
+        {"c-header", j.c_header, write_c_header, compare_c_header},
+        {"timm-dir", j.timm, write_timm, compare_timm},
     };
     rt_status status = export_all(&j, formats, sizeof formats / sizeof *formats, &err);
     json_decref(j.report);
+    rt_lowered_free(&j.lowered);
     rt_export_sample_free(&j.sample);
     rt_inputs_close(&j.inputs);
     return status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_export, &err);
@@ -177,9 +262,9 @@ static int run(int argc, char **argv)
 const rt_command rt_command_export = {
     .name = "export",
     .usage = "export RUN_FOLDER | export [--model NAME] --weights FILE --data READER:ROOT --split train|test "
-             "[--mean a,b,c --std a,b,c] [--set key=value ...]; with [--safetensors FILE] [--onnx FILE] [--fold] "
-             "[--normalize] [--images N] [--threads N] [--force]",
-    .summary = "write a network for those who run it elsewhere: safetensors, ONNX",
+             "[--mean a,b,c --std a,b,c] [--set key=value ...]; with [--safetensors FILE] [--onnx FILE] "
+             "[--c-header FILE] [--timm-dir DIR] [--fold] [--normalize] [--images N] [--threads N] [--force]",
+    .summary = "write a network for those who run it elsewhere: safetensors, ONNX, C, timm",
     .details =
         "Writes the network of a run's folder (best.safetensors), or of --weights, and then reads each file back, runs "
         "what is in it on images of the data, and tells the largest difference of its logits from the student's. "
@@ -191,8 +276,16 @@ const rt_command rt_command_export = {
         "  --onnx FILE         ONNX, opset 17: input `images` [batch, channels, height, width], output `logits`. It "
         "is\n"
         "                      checked by an own reader and plain loops after ONNX's definitions\n"
+        "  --c-header FILE     weights and operators as C arrays, batch norms folded, and beside it retort_infer.h, "
+        "which\n"
+        "                      runs them: plain C99. It is checked by reading the arrays out of the text\n"
+        "  --timm-dir DIR      a new folder for timm.create_model('local-dir:DIR', pretrained=True): resnet18 to\n"
+        "                      resnet152, mobilenet_v2, vgg*_bn of 224 x 224. It is checked by reading it back by "
+        "timm's\n"
+        "                      names\n"
         "  --fold              batch norms become part of the convolutions before them (ONNX)\n"
-        "  --normalize         the network normalises: it takes pixels in 0..1 (ONNX); else it takes what --mean and\n"
+        "  --normalize         the network normalises: it takes pixels in 0..1 (ONNX, C); else it takes what --mean "
+        "and\n"
         "                      --std, or the training, made of them\n"
         "  --images N          images for the comparison, evenly from the split; 32 by default\n"
         "\n" RT_REQUEST_DETAILS,

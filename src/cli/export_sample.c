@@ -125,27 +125,32 @@ rt_status rt_export_compare(const rt_export_sample *sample, const char *path, co
     return RT_OK;
 }
 
+rt_status rt_export_compare_network(const rt_export_sample *sample, const rt_network *network, const char *path,
+                                    rt_export_difference *difference, rt_error *err)
+{
+    float *logits = calloc(sample->count * sample->classes + 1, sizeof *logits);
+    rt_status status =
+        logits ? run(sample, network, logits, err) : rt_fail(err, RT_ERROR_MEMORY, "no memory for logits");
+    if (status == RT_OK)
+        status = rt_export_compare(sample, path, logits, difference, err);
+    free(logits);
+    return status;
+}
+
 rt_status rt_export_compare_weights(const rt_export_sample *sample, const rt_network *student, const char *path,
                                     rt_export_difference *difference, rt_error *err)
 {
-    rt_pretrained file = {0};
+    rt_pretrained file;
     rt_network *network = NULL;
     const rt_model_input *input = &student->input;
     const rt_pretrained_wish wish = {.input = {input->height, input->width, input->channels},
                                      .classes = input->classes};
-    float *logits = calloc(sample->count * sample->classes + 1, sizeof *logits);
-    rt_status status = logits ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for logits");
+    RT_TRY(rt_pretrained_open(path, NULL, &file, err));
+    rt_status status = rt_pretrained_network(&file, &wish, &network, err);
     if (status == RT_OK)
-        status = rt_pretrained_open(path, NULL, &file, err);
-    if (status == RT_OK)
-        status = rt_pretrained_network(&file, &wish, &network, err);
-    if (status == RT_OK)
-        status = run(sample, network, logits, err);
-    if (status == RT_OK)
-        status = rt_export_compare(sample, path, logits, difference, err);
+        status = rt_export_compare_network(sample, network, path, difference, err);
     rt_network_free(network);
     rt_pretrained_close(&file);
-    free(logits);
     return status;
 }
 

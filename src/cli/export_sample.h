@@ -29,8 +29,11 @@ typedef struct rt_export_difference {
 rt_status rt_export_compare(const rt_export_sample *sample, const char *path, const float *logits,
                             rt_export_difference *difference, rt_error *err);
 
-/* Logits of a weights file, by the engine; of a lowered program, on `pixels` or on `planes`. Then compares. */
+/* Logits of a weights file, or of a network that was read, by the engine; of a lowered program, on `pixels` or on
+ * `planes`. Then compares. */
 rt_status rt_export_compare_weights(const rt_export_sample *sample, const rt_network *student, const char *path,
+                                    rt_export_difference *difference, rt_error *err);
+rt_status rt_export_compare_network(const rt_export_sample *sample, const rt_network *network, const char *path,
                                     rt_export_difference *difference, rt_error *err);
 rt_status rt_export_compare_lowered(const rt_export_sample *sample, const rt_lowered *lowered, bool pixels,
                                     const char *path, rt_export_difference *difference, rt_error *err);

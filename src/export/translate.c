@@ -88,12 +88,25 @@ static int map_operator(translator *t, int at, rt_operator_kind kind, const int 
     return t->forms[at].map = rt_program_operator(t->program, kind, t->graph->nodes[at].name, inputs, count);
 }
 
-static void set_window(translator *t, const rt_window *window)
+/* Padding behind a side: as before it, or as much more as the last window reaches over. */
+static int64_t padding_behind(const rt_window *window, size_t from, size_t to)
 {
+    size_t end = (to - 1) * window->stride + window->dilation * (window->kernel - 1) + 1;
+    size_t padded = from + 2 * window->padding;
+    return (int64_t)(window->padding + (end > padded ? end - padded : 0));
+}
+
+static void set_window(translator *t, const rt_node *node)
+{
+    const rt_window *window = &node->window;
+    const rt_extent from = source_node(t, node, 0)->shape, to = node->shape;
     const int64_t kernel = (int64_t)window->kernel, stride = (int64_t)window->stride, pad = (int64_t)window->padding;
     rt_program_set(t->program, "kernel_shape", (int64_t[]){kernel, kernel}, 2);
     rt_program_set(t->program, "strides", (int64_t[]){stride, stride}, 2);
-    rt_program_set(t->program, "pads", (int64_t[]){pad, pad, pad, pad}, 4);
+    rt_program_set(t->program, "pads",
+                   (int64_t[]){pad, pad, padding_behind(window, from.height, to.height),
+                               padding_behind(window, from.width, to.width)},
+                   4);
 }
 
 static void set_dilation(translator *t, const rt_window *window)
@@ -169,7 +182,7 @@ static void translate_convolution(translator *t, int at)
             inputs[2] = parameter(t, node->bias);
     }
     map_operator(t, at, RT_OPERATOR_CONV, inputs, t->folded[at] >= 0 || node->bias >= 0 ? 3 : 2);
-    set_window(t, &node->window);
+    set_window(t, node);
     set_dilation(t, &node->window);
     rt_program_set_integer(t->program, "group", (int64_t)node->window.groups);
 }
@@ -226,7 +239,7 @@ static void translate_max_pool(translator *t, int at)
 {
     const rt_node *node = &t->graph->nodes[at];
     map_operator(t, at, RT_OPERATOR_MAX_POOL, (int[]){as_map(t, node->sources[0])}, 1);
-    set_window(t, &node->window);
+    set_window(t, node);
     set_dilation(t, &node->window);
 }
 
@@ -238,7 +251,7 @@ static void translate_average_pool(translator *t, int at)
                 "average pool '%s' has dilation %zu, which ONNX's opset 17 does not know", node->name,
                 node->window.dilation);
     map_operator(t, at, RT_OPERATOR_AVERAGE_POOL, (int[]){as_map(t, node->sources[0])}, 1);
-    set_window(t, &node->window);
+    set_window(t, node);
     rt_program_set_integer(t->program, "count_include_pad", 1);
 }
 

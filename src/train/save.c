@@ -11,15 +11,16 @@ rt_status rt_network_describe(const rt_network *network, const rt_normalization 
 {
     *words = (rt_network_words){0};
     RT_TRY(rt_options_write(network->family->params, network->settings, false, &words->options, err));
-    rt_description description = {.model = network->variant,
-                                  .options = words->options,
-                                  .input = {network->input.height, network->input.width, network->input.channels},
-                                  .classes = network->input.classes};
+    rt_description *description = &words->description;
+    *description = (rt_description){.model = network->variant,
+                                    .options = words->options,
+                                    .input = {network->input.height, network->input.width, network->input.channels},
+                                    .classes = network->input.classes};
     for (size_t c = 0; c < normalization->channels && c < RT_DESCRIPTION_MAX_CHANNELS; ++c) {
-        description.mean[c] = normalization->mean[c];
-        description.std[c] = normalization->std[c];
+        description->mean[c] = normalization->mean[c];
+        description->std[c] = normalization->std[c];
     }
-    rt_description_write(&description, &words->text);
+    rt_description_write(description, &words->text);
     return RT_OK;
 }
 

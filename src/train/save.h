@@ -11,6 +11,7 @@
  * was filled. */
 typedef struct rt_network_words {
     char *options;
+    rt_description description;
     rt_description_text text;
 } rt_network_words;
 

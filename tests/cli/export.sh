@@ -2,6 +2,8 @@
 # retort export: every format of made-up networks, held to the student; and what is refused.
 retort=$(realpath "$1")
 fixture=$(realpath "$2")
+main=$(realpath "$3")
+read -ra cc <<<"${4:-cc}"
 . "$(dirname "$0")/expect.sh"
 cd "$scratch" || exit 99
 
@@ -25,14 +27,47 @@ for model in resnet8 wrn_10_1 vgg8 mobilenetv2 convnet mlp; do
     for options in "" "--fold --normalize"; do
         # shellcheck disable=SC2086
         expect_exit 0 "$retort" export --weights $model.safetensors "${images[@]}" --force $options \
-            --safetensors out.safetensors --onnx out.onnx
+            --safetensors out.safetensors --onnx out.onnx --c-header out.h
         expect_stdout_contains '"format": "onnx", "file": "out.onnx", "bytes": '
         expect_stdout_contains '"images": 13, '
         expect_stderr_contains "top-1 is the same on 13"
-        for format in safetensors onnx; do close $format; done
+        for format in safetensors onnx c-header; do close $format; done
     done
     expect_that "the tensors are the same" cmp $model.safetensors out.safetensors
 done
+
+# A C compiler makes a program of the header and its one companion; what it computes from raw bytes are the logits that
+# `retort predict` writes. The images are any bytes: those of the program itself.
+for i in {0..6}; do
+    printf "\\x0$i"
+    tail -c +$((i * 3072 + 1)) "$retort" | head -c 3072
+done >test_batch.bin
+for model in resnet8 wrn_10_1 vgg8 mobilenetv2; do
+    "$fixture" weights $model.safetensors lively $model 32 32 3 10 || exit 99
+    mkdir $model
+    expect_exit 0 "$retort" export --weights $model.safetensors --data cifar:. --split test --normalize --images 2 \
+        --c-header $model/student.h
+    expect_exit 0 "$retort" predict --weights $model.safetensors --data cifar:. --split test --logits $model/logits.npy
+    expect_exit 0 "${cc[@]}" -std=c99 -pedantic -Wall -Wextra -Wconversion -Werror -O1 -I $model "$main" \
+        -o $model/infer -lm
+    expect_exit 0 $model/infer test_batch.bin $model/logits.npy
+    expect_that "compiled logits are far from the student's: $(cat "$printed/stdout")" \
+        awk '{ exit !($2 > 0.01 && $1 <= 1e-5 * $2) }' "$printed/stdout"
+done
+expect_exit 0 "$retort" export --weights vgg8.safetensors --data cifar:. --split test --images 2 --c-header vgg8/again.h
+echo "/* changed */" >>vgg8/retort_infer.h
+expect_exit 2 "$retort" export --weights vgg8.safetensors --data cifar:. --split test --images 2 --c-header vgg8/third.h
+expect_stderr_contains "cannot write 'vgg8/retort_infer.h': it exists; --force replaces it"
+expect_that "third.h was written" test ! -e vgg8/third.h
+
+# timm's folder; what timm makes of it is a test of the suite interop.
+"$fixture" weights wide.safetensors lively mobilenet_v2 32 32 3 10 || exit 99
+expect_exit 0 "$retort" export --weights wide.safetensors --data cifar:. --split test --timm-dir timm
+close timm-dir
+expect_that "config.json" grep -q '"architecture": "mobilenetv2_100"' timm/config.json
+expect_that "model.safetensors" grep -aq '"blocks.1.0.conv_pwl.weight":' timm/model.safetensors
+expect_exit 2 "$retort" export --weights wide.safetensors --data cifar:. --split test --timm-dir timm
+expect_stderr_contains "cannot write 'timm': it exists; --force writes into it"
 
 # Of a checkpoint's tensors only the network's are exported; files of a run are found by its folder.
 mkdir run
@@ -59,6 +94,13 @@ refused() { # WORDS ARGUMENT...
 refused "export it as what? --safetensors FILE" run
 refused "cannot write 'run.onnx': it exists; --force replaces it" run --onnx run.onnx
 refused "cannot write 'nowhere/a.onnx': its folder: No such file or directory" run --onnx nowhere/a.onnx
+refused "'9.h' cannot name what is in a C header: it must begin with a letter" run --c-header 9.h
+refused "cannot write 'retort_infer.h': that is the name of the file beside it" run --c-header retort_infer.h
+refused "timm has no architecture that is our 'resnet8'; it knows resnet18" run --timm-dir folder
+"$fixture" weights thin.safetensors described mobilenet_v2 32 32 3 10 width=0.5 || exit 99
+refused "timm's 'mobilenetv2_100' has other layers: model 'mobilenet_v2' must have its usual options" \
+    --weights thin.safetensors --data cifar:. --split test --timm-dir folder
+expect_that "folder was made" test ! -e folder
 refused "--images '0': it must be an integer from 1 to" run --onnx new.onnx --images 0
 refused "--onnx is given twice" run --onnx new.onnx --onnx newer.onnx
 refused "--logits and --precision are not for export" run --onnx new.onnx --precision bf16
