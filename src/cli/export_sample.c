@@ -23,8 +23,9 @@ static rt_status load(const rt_images *images, const uint32_t *samples, size_t c
     const rt_batch *batch = rt_loader_next(loader);
     if (batch)
         memcpy(to, batch->images, count * images->height * images->width * images->channels * sizeof(float));
+    rt_status status = batch ? RT_OK : rt_loader_failure(loader, err);
     rt_loader_close(loader);
-    return batch ? RT_OK : rt_fail(err, RT_ERROR_FORMAT, "the split gave no images");
+    return status;
 }
 
 /* [height, width, channels] becomes [channels, height, width]. */
