@@ -184,15 +184,15 @@ static rt_status export_one(job *j, const format *f, rt_error *err)
 
 static rt_status export_all(job *j, const format *formats, size_t count, rt_error *err)
 {
+    if (j->c_header) {
+        RT_TRY(rt_c_name_make(j->c_header, &j->c_name, err));
+        RT_TRY(rt_infer_file_check(j->c_header, j->request.force, err));
+    }
     for (size_t i = 0; i < count; ++i)
         if (formats[i].path && formats[i].path != j->timm)
             RT_TRY(rt_output_check(formats[i].path, j->request.force, err));
     if (j->timm && rt_path_exists(j->timm) && !j->request.force)
         return rt_fail(err, RT_ERROR_FILE, "cannot write '%s': it exists; --force writes into it", j->timm);
-    if (j->c_header)
-        RT_TRY(rt_c_name_make(j->c_header, &j->c_name, err));
-    if (j->c_header)
-        RT_TRY(rt_infer_file_check(j->c_header, j->request.force, err));
     rt_threads_start((int)j->request.threads);
     RT_TRY(rt_inputs_open(&j->request, false, &j->inputs, err));
     if (j->timm)
