@@ -292,9 +292,29 @@ static void translate_resize(translator *t, int at)
     map_operator(t, at, RT_OPERATOR_MATMUL, (int[]){rows, right}, 2);
 }
 
+/* A linear layer of each pixel is a convolution. */
+static void translate_linear_each(translator *t, int at)
+{
+    const rt_node *node = &t->graph->nodes[at];
+    const rt_parameter *weight = &t->graph->parameters[node->weight];
+    const rt_sizes sizes = {4, {(int64_t)weight->shape.dims[0], (int64_t)weight->shape.dims[1], 1, 1}};
+    int inputs[3] = {as_map(t, node->sources[0]),
+                     rt_program_floats(t->program, labelled(node->name, "kernel").text, &sizes,
+                                       rt_parameter_values(t->parameters, node->weight)),
+                     -1};
+    if (node->bias >= 0)
+        inputs[2] = parameter(t, node->bias);
+    map_operator(t, at, RT_OPERATOR_CONV, inputs, node->bias >= 0 ? 3 : 2);
+    rt_program_set(t->program, "kernel_shape", (int64_t[]){1, 1}, 2);
+}
+
 static void translate_linear(translator *t, int at)
 {
     const rt_node *node = &t->graph->nodes[at];
+    if (node->shape.height != 1 || node->shape.width != 1) {
+        translate_linear_each(t, at);
+        return;
+    }
     int inputs[3] = {as_rows(t, node->sources[0]), parameter(t, node->weight), -1};
     if (node->bias >= 0)
         inputs[2] = parameter(t, node->bias);
