@@ -52,6 +52,51 @@ static rt_status run(const rt_command *command, rt_inference *inference, rt_load
     return status == RT_OK ? rt_loader_failure(loader, err) : status;
 }
 
+static int ascending(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Single images of the first batch, in turns; the nearest ranks of half and of 99 in a hundred. */
+static rt_status measure_latency(rt_inference *inference, rt_loader *loader, rt_prediction *prediction, rt_error *err)
+{
+    enum { WARM_UP = 10, TIMED = 200 };
+    double seconds[TIMED];
+    size_t image = rt_extent_floats(rt_inference_graph(inference)->nodes[0].shape), done = 0;
+    float *logits = malloc(prediction->classes * sizeof *logits);
+    rt_status status = logits ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for logits");
+    rt_loader_seek(loader, 0, 0);
+    const rt_batch *batch = status == RT_OK ? rt_loader_next(loader) : NULL;
+    for (size_t i = 0; batch && status == RT_OK && i < WARM_UP + TIMED; ++i) {
+        double start = rt_seconds();
+        status = rt_inference_run(inference, batch->images + i % batch->count * image, 1, logits, err);
+        if (i >= WARM_UP)
+            seconds[done++] = rt_seconds() - start;
+    }
+    free(logits);
+    if (status == RT_OK && !batch)
+        return rt_loader_failure(loader, err);
+    RT_TRY(status);
+    qsort(seconds, done, sizeof *seconds, ascending);
+    prediction->latency_p50 = seconds[(done + 1) / 2 - 1];
+    prediction->latency_p99 = seconds[(done * 99 + 99) / 100 - 1];
+    return RT_OK;
+}
+
+/* The same network once more, for one image at a time. */
+static rt_status time_single_images(rt_engine *engine, const rt_request *request, rt_inputs *inputs,
+                                    const uint32_t *samples, rt_loader *loader, rt_prediction *prediction,
+                                    rt_error *err)
+{
+    rt_inference *single;
+    RT_TRY(rt_inference_calibrated(engine, inputs->network, request->precision, &inputs->images, samples,
+                                   prediction->images.count, &inputs->normalization, 1, &single, err));
+    rt_status status = measure_latency(single, loader, prediction, err);
+    rt_inference_free(single);
+    return status;
+}
+
 static rt_status predict(const rt_command *command, const rt_request *request, rt_inputs *inputs,
                          rt_prediction *prediction, rt_error *err)
 {
@@ -77,6 +122,8 @@ static rt_status predict(const rt_command *command, const rt_request *request, r
         status = open_loader(inputs, loader_batch(&inputs->images, micro_batch), samples, &loader, err);
     if (status == RT_OK)
         status = run(command, inference, loader, prediction, err);
+    if (status == RT_OK && request->latency)
+        status = time_single_images(engine, request, inputs, samples, loader, prediction, err);
 done:
     rt_loader_close(loader);
     rt_inference_free(inference);

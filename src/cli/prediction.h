@@ -6,10 +6,11 @@
 
 typedef struct rt_prediction {
     const rt_reader *reader;
-    rt_images images; /* the split, with its labels */
-    size_t classes;   /* the network's */
-    float *logits;    /* [images.count, classes], in file order */
-    double seconds;   /* that the images took */
+    rt_images images;                /* the split, with its labels */
+    size_t classes;                  /* the network's */
+    float *logits;                   /* [images.count, classes], in file order */
+    double seconds;                  /* that the images took */
+    double latency_p50, latency_p99; /* seconds that one image alone takes, where the request asks for it */
 } rt_prediction;
 
 /* Opens what the request names and runs it, with progress on stderr. `labelled` wants labels that the network can be

@@ -23,6 +23,7 @@ typedef struct rt_request {
     rt_rename renames[RT_REQUEST_MAX_RENAMES]; /* of the weights' tensors */
     size_t rename_count;
     bool lenient; /* parameters may be missing from the weights, and tensors unexpected */
+    bool latency; /* single images are timed, too; eval alone sets it */
     bool force;   /* may replace the logits' file */
     const char *settings[RT_REQUEST_MAX_SETTINGS];
     size_t setting_count;

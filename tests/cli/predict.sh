@@ -116,7 +116,7 @@ expect_stderr_contains "where shall the logits go? --logits FILE"
 
 # eval: the same network, measured; its cross-entropy is what `retort loss` makes of the same logits.
 expect_exit 0 "$retort" eval --weights own.safetensors "${images[@]}" --logits eval.npy
-expect_stdout_matches '^\{"top1": [0-9.]+, "top5": 100, "cross_entropy": [0-9.]+, "images": 13\}$'
+expect_stdout_matches '^\{"top1": [0-9.]+, "top5": 100, "cross_entropy": [0-9.]+, "ece": [0-9.e-]+, "brier": [0-9.e-]+, "images": 13\}$'
 expect_that "the same logits" cmp bare.npy eval.npy
 measured=$(sed 's/.*"cross_entropy": \([0-9.]*\).*/\1/' "$printed/stdout")
 expect_exit 0 "$retort" loss cross_entropy --student eval.npy --labels labels.npy
@@ -129,8 +129,23 @@ expect_stdout_empty
 expect_stderr_contains "'own.safetensors' tells 5 classes apart; the data has 10"
 
 expect_exit 1 "$retort" eval --weights infinite.safetensors "${images[@]}"
-expect_stdout_contains '"cross_entropy": null, "images": 13}'
+expect_stdout_contains '"cross_entropy": null, "ece": null, "brier": null, "images": 13}'
 expect_stderr_contains "13 of 13 images have logits that are NaN or infinite; they count as wrong"
+
+# What else eval tells: the network agrees with itself, and its confusions add up.
+expect_exit 0 "$retort" eval --weights own.safetensors "${images[@]}" --teacher own.safetensors --per-class --latency \
+    --confusion confusion.csv
+expect_stdout_contains '"agreement": 100, "latency_p50_ms": '
+expect_stdout_matches '"latency_p99_ms": [0-9.e-]+, "images_per_s": [0-9.e+]+, "per_class": \[\{"class": 0, "images": 3, '
+expect_stderr_contains "class  images  predicted  right  of images  of predicted"
+top1=$(sed 's/.*"top1": \([0-9.]*\).*/\1/' "$printed/stdout")
+expect_that "the confusions give top-1 $top1" awk -F, -v top1="$top1" '
+    NR > 1 { for (i = 2; i <= NF; ++i) { all += $i; right += i == NR ? $i : 0 } }
+    END { exit !(NR == 6 && all == 13 && (100 * right / all - top1) ^ 2 < 1e-9) }' confusion.csv
+expect_exit 2 "$retort" eval --weights own.safetensors "${images[@]}" --confusion confusion.csv
+expect_stderr_contains "cannot write 'confusion.csv': it exists; --force replaces it"
+expect_exit 2 "$retort" eval --weights own.safetensors "${images[@]}" --teacher-model resnet8
+expect_stderr_contains "--teacher-model is of --teacher, which is not given"
 
 # eval of a run's folder: best.safetensors, and the test images of its recipe.
 mkdir run
