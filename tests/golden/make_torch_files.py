@@ -53,6 +53,15 @@ def save(name, what, stream=False, protocol=2):
     torch.save(what, folder / name, pickle_protocol=protocol, _use_new_zipfile_serialization=not stream)
 
 
+def rewrite(name, entries):
+    """model.pth with other entries, or more of them."""
+    original = zipfile.ZipFile(folder / "model.pth")
+    entries = {**{entry: original.read(entry) for entry in original.namelist()}, **entries}
+    with zipfile.ZipFile(folder / name, "w") as archive:
+        for entry, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(entry), content)
+
+
 class Hostile:
     def __reduce__(self):
         return os.system, ("touch /tmp/retort-was-here",)
@@ -76,10 +85,9 @@ def main():
     save("hostile.th", {"model": {"a": torch.ones(1)}, "hook": Hostile()}, stream=True)
     save("expanded.pth", {"a": torch.ones(1).expand(100000)})
     (folder / "bare.pkl").write_bytes(pickle.dumps({"a": 1}, 2))
-    with zipfile.ZipFile(folder / "big_endian.pth", "w") as archive:
-        for entry in zipfile.ZipFile(folder / "model.pth").infolist():
-            archive.writestr(zipfile.ZipInfo(entry.filename), zipfile.ZipFile(folder / "model.pth").read(entry))
-        archive.writestr(zipfile.ZipInfo("model/byteorder"), b"big")
+    rewrite("big_endian.pth", {"model/byteorder": b"big"})
+    pickled = zipfile.ZipFile(folder / "model.pth").read("model/data.pkl")
+    rewrite("short_storage.pth", {"model/data.pkl": pickled.replace(b"K\x06t", b"K\x07t")})  # 7 elements, not 6
     with zipfile.ZipFile(folder / "compressed.pth", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("model/data.pkl"), b"x" * 100, zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(folder / "other.zip", "w") as archive:

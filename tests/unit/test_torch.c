@@ -158,6 +158,7 @@ static void what_is_not_weights_is_refused(void **state)
     assert_refused("expanded.pth", "its tensors repeat elements, and have more of them than the file");
     assert_refused("bare.pkl", "a pickle, but not one of torch.save()");
     assert_refused("big_endian.pth", "its numbers are big-endian, which is not read");
+    assert_refused("short_storage.pth", "storage '0' has 24 bytes; 7 elements need more");
     assert_refused("compressed.pth",
                    "zip entry 'model/data.pkl' is compressed or encrypted; torch.save() stores it as it is");
     assert_refused("other.zip", "a zip archive, but not one of torch.save(): no FOLDER/data.pkl is in it");
@@ -291,20 +292,29 @@ static void bad_pickles_are_refused(void **state)
     }
 }
 
-/* Ten million lists, of two bytes each, within each other. */
-static void depth_and_memory_are_bounded(void **state)
+static void assert_too_much(const char *text, size_t size)
 {
-    (void)state;
-    const size_t size = 20000000;
-    char *text = malloc(size);
     rt_pickle *pickle;
     rt_pickle_value *value;
     rt_error err = {0};
-    memset(text, ']', size / 2);
-    memset(text + size / 2, 'a', size / 2);
     assert_int_equal(read_pickle(text, size, &pickle, &value, &err), RT_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "no memory, or more than a file of weights needs"));
     rt_pickle_free(pickle);
+}
+
+/* Millions of lists within each other, and of marks: more values than memory is allowed, more entries than the stack.
+ */
+static void depth_and_memory_are_bounded(void **state)
+{
+    (void)state;
+    const size_t lists = 7000000, marks = 9000000;
+    char *text = malloc(2 * lists);
+    memset(text, ']', lists);
+    memset(text + lists, 'a', lists - 1);
+    text[2 * lists - 1] = '.';
+    assert_too_much(text, 2 * lists);
+    memset(text, '(', marks);
+    assert_too_much(text, marks);
     free(text);
 }
 
