@@ -5,9 +5,11 @@
  *     X = e^(-D / epsilon); `iterations` times: divide rows by their sums, then columns by theirs
  *     loss = sum_ij X_ij D_ij                        over the whole plan, whose mass is the batch's size N
  *
- * X is held as e^(K + f_i + g_j) with K = -D / epsilon, so that no epsilon is too small: an iteration is
+ * X is held as e^(K + f_i + g_j) with K = -D / epsilon; an iteration is
  *
  *     f_i = -log sum_j e^(K_ij + g_j), then g_j = -log sum_i e^(K_ij + f_i)
+ *
+ * Where epsilon is large enough, e^K, e^f and e^g are kept instead: a product in place of an exponential a pair.
  *
  * Gradient, unrolled through all iterations, backwards from dK = X D, df_i = sum_j X_ij D_ij, dg_j = sum_i X_ij D_ij:
  *
@@ -18,6 +20,7 @@
  *
  * gradient: envelope takes dD = X. That is not the derivative: X minimises <X, D> - epsilon entropy, not <X, D>. */
 #include "retort/divergence.h"
+#include "retort/features.h"
 #include "retort/loss.h"
 
 enum { UNROLLED, ENVELOPE };
@@ -42,18 +45,26 @@ static const rt_param params[] = {
     RT_PARAM_END,
 };
 
+/* From here on e^K, e^f and e^g are far from the ends of double, e^-708 and e^709. K is within -2 / epsilon, that is
+ * -100, and 0. The limit of g spreads no further than K; centred on 0 it is within 50, and an iteration never takes g
+ * further from it (by the largest difference) than the zeros were with which it began: g is within 100, f within 200
+ * and log N, and all products on the way to sums within 300 and log N. */
+static const double plain_from = 0.02;
+
 /* What the samples of one side, student or teacher, see: row i belongs to the side's sample i, column j to the other's.
  * Potentials and their derivatives are [N] for each iteration and before the first. */
 struct side {
-    double *kernel, *change; /* [N, N]: K and dK, of which each side adds up one half */
-    double *potentials;      /* [1 + iterations, N] */
-    double *slopes;          /* [N] */
+    double *kernel;     /* [N, N]: K, or e^K */
+    double *change;     /* [N, N]: K at first, then dK, of which each side adds up one half */
+    double *potentials; /* [1 + iterations, N]: f or g, or e to the power of it */
+    double *slopes;     /* [N] */
 };
 
 struct transport {
     rt_divergence_work work;
     const struct sinkhorn *settings;
     size_t samples;
+    bool plain; /* exponentials are kept, not exponents */
     struct side student, teacher;
     double *spare; /* [N, 2, N] */
     /* One step: who finds or changes its own, and what of the other it sees. */
@@ -86,9 +97,26 @@ RT_WIDE static void compare(void *context, size_t i)
         for (size_t k = 0; k < student.classes; ++k)
             gaps[k] = fabs(q[k] - p[k]);
         double logarithm = -rt_sum(gaps, student.classes) / transport->settings->epsilon;
-        transport->student.kernel[i * transport->samples + j] = logarithm;
-        transport->teacher.kernel[j * transport->samples + i] = logarithm;
+        double kernel = transport->plain ? rt_exp(logarithm) : logarithm;
+        size_t own = i * transport->samples + j, other = j * transport->samples + i;
+        transport->student.change[own] = transport->teacher.change[other] = logarithm;
+        transport->student.kernel[own] = transport->teacher.kernel[other] = kernel;
     }
+}
+
+/* Row i of X [N], as the step's own side sees it. */
+RT_WIDE_INLINE void couple_row(const struct transport *transport, size_t i, double *restrict row)
+{
+    size_t samples = transport->samples;
+    const double *restrict kernel = transport->own->kernel + i * samples, *restrict other = transport->other_potential;
+    const double potential = transport->potential[i];
+    if (transport->plain) {
+        for (size_t j = 0; j < samples; ++j)
+            row[j] = kernel[j] * potential * other[j];
+        return;
+    }
+    for (size_t j = 0; j < samples; ++j)
+        row[j] = rt_exp(kernel[j] + potential + other[j]);
 }
 
 /* Finds a potential of the step's own side. */
@@ -98,6 +126,10 @@ RT_WIDE static void balance(void *context, size_t i)
     size_t samples = transport->samples;
     const double *restrict kernel = transport->own->kernel + i * samples, *restrict other = transport->other_potential;
     double *restrict exponents = transport->spare + i * 2 * samples, *restrict shares = exponents + samples;
+    if (transport->plain) {
+        transport->potential[i] = 1.0 / rt_dot(kernel, other, samples);
+        return;
+    }
     for (size_t j = 0; j < samples; ++j)
         exponents[j] = kernel[j] + other[j];
     transport->potential[i] = -rt_log_sum_exp(exponents, samples, shares);
@@ -110,13 +142,13 @@ RT_WIDE static void couple(void *context, size_t i)
     const struct transport *transport = context;
     const struct side *own = transport->own;
     size_t samples = transport->samples;
-    const double *restrict kernel = own->kernel + i * samples, *restrict other = transport->other_potential;
     double *restrict change = own->change + i * samples, *restrict costs = transport->spare + i * 2 * samples;
-    double epsilon = transport->settings->epsilon, potential = transport->potential[i];
+    double epsilon = transport->settings->epsilon;
     bool keep = own == &transport->student, unrolled = transport->settings->gradient == UNROLLED;
+    couple_row(transport, i, costs);
     for (size_t j = 0; j < samples; ++j) {
-        double coupled = rt_exp(kernel[j] + potential + other[j]);
-        costs[j] = -epsilon * kernel[j] * coupled;
+        double coupled = costs[j];
+        costs[j] = -epsilon * change[j] * coupled;
         change[j] = keep ? (unrolled ? costs[j] : 0.0) - epsilon * coupled : 0.0;
     }
     own->slopes[i] = rt_sum(costs, samples);
@@ -128,12 +160,11 @@ RT_WIDE static void unroll(void *context, size_t i)
     const struct transport *transport = context;
     const struct side *own = transport->own;
     size_t samples = transport->samples;
-    const double *restrict kernel = own->kernel + i * samples, *restrict other = transport->other_potential;
     const double *restrict other_slopes = transport->other_slopes;
     double *restrict change = own->change + i * samples, *restrict parts = transport->spare + i * 2 * samples;
-    double potential = transport->potential[i];
+    couple_row(transport, i, parts);
     for (size_t j = 0; j < samples; ++j) {
-        parts[j] = rt_exp(kernel[j] + potential + other[j]) * other_slopes[j];
+        parts[j] *= other_slopes[j];
         change[j] -= parts[j];
     }
     own->slopes[i] -= rt_sum(parts, samples);
@@ -193,6 +224,7 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
         .work = {io, state, temperature, settings->common.temperature_squared ? temperature * temperature : 1.0},
         .settings = settings,
         .samples = samples,
+        .plain = settings->epsilon >= plain_from,
         .student = {matrices, matrices + matrix, vectors, vectors + 2 * history},
         .teacher = {matrices + 2 * matrix, matrices + 3 * matrix, vectors + history, vectors + 2 * history + samples},
         .spare = matrices + 4 * matrix,
@@ -200,7 +232,8 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     struct side *student = &transport.student, *teacher = &transport.teacher;
     rt_parallel_samples(samples, classes, soften, &transport.work);
     rt_parallel_samples(samples, samples * classes, compare, &transport);
-    memset(teacher->potentials, 0, samples * sizeof(double));
+    for (size_t j = 0; j < samples; ++j)
+        teacher->potentials[j] = transport.plain ? 1.0 : 0.0;
     for (int64_t t = 1; t <= last; ++t) {
         step(&transport, student, t, teacher, t - 1, balance);
         step(&transport, teacher, t, student, t, balance);

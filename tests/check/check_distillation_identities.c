@@ -48,6 +48,16 @@ static void special_cases(void **state)
          {"kl", {"temperature=3"}},
          1e-12},
         {{"mse_logits", {"centered=true"}}, 1.0, {"log_variance", {"under=uniform"}}, 1e-12},
+        /* To either side of where exponentials are kept in place of exponents. */
+        {{"sinkhorn", {"epsilon=0.0200000001"}}, 1.0, {"sinkhorn", {"epsilon=0.0199999999"}}, 1e-6},
+        {{"sinkhorn", {"epsilon=0.02", "iterations=500"}},
+         1.0,
+         {"sinkhorn", {"epsilon=0.0199999999", "iterations=500"}},
+         1e-6},
+        {{"sinkhorn", {"epsilon=0.0200000001", "temperature=0.05"}},
+         1.0,
+         {"sinkhorn", {"epsilon=0.0199999999", "temperature=0.05"}},
+         1e-6},
         /* Where entropy is all, the plan is even whatever the student does. */
         {{"sinkhorn", {"epsilon=10000"}}, 1.0, {"sinkhorn", {"epsilon=10000", "gradient=envelope"}}, 1e-3},
     };

@@ -75,6 +75,7 @@ CASES = [
     (alpha, {"adaptive": True, "temperature": 4.0, "alpha_minimum": -0.5, "clip": 1.5}),
     (sinkhorn, {}),
     (sinkhorn, {"temperature": 4.0, "epsilon": 0.03, "iterations": 50}),
+    (sinkhorn, {"temperature": 4.0, "epsilon": 0.01, "iterations": 10}),
     (sinkhorn, {"temperature": 4.0, "epsilon": 1.0, "iterations": 1, "batch_mean": True}),
     (sinkhorn, {"temperature": 3.0, "gradient": "envelope", "temperature_squared": True}),
     (plackett_luce, {}),
