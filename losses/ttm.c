@@ -57,6 +57,11 @@ const rt_loss rt_loss_ttm = {
                "u = 1, or with weighted sum_k softmax(teacher)_k^(1 / temperature); mean over the batch",
     .reference =
         "Zheng, Yang: Knowledge Distillation Based on Transformed Teacher Matching, ICLR 2024, arXiv:2402.11148",
+    .published =
+        "CIFAR-100, beside cross-entropy at 1, 240 epochs by RepDistiller's recipe; TTM, then WTTM: resnet56 to\n"
+        "resnet20 71.83, 71.92; resnet32x4 to resnet8x4 76.17, 76.06; vgg13 to vgg8 74.33, 74.44. TTM's for vgg13 has\n"
+        "temperature 10 and weight 45; those of the others, and whether of the last or the best epoch, could not be\n"
+        "read",
     .ports = rt_divergence_ports,
     .port_count = RT_DIVERGENCE_PORTS,
     .params = params,
