@@ -1,9 +1,9 @@
 #!/bin/bash
 # retort data preview: one picture of what the network will see.
-retort=$1
+retort=$(readlink -f "$1")
 . "$(dirname "$0")/expect.sh"
-folder=$(mktemp -d)
-trap 'rm -r "$folder"' EXIT
+folder=$printed/work
+mkdir "$folder"
 cd "$folder" || exit 1
 
 cat >recipe.yaml <<END
