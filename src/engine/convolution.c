@@ -8,7 +8,6 @@
  * every update, and the weight gradient is unpacked once. A frozen convolution carries a folded batch norm
  * (folding.h), an activation and a residual sum as post-operations. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/convolution_parts.h"
 #include "engine/folding.h"
@@ -22,7 +21,7 @@ struct convolution {
     rt_primitive pack_forward, pack_backward, unpack_gradient;
     void *forward_weights, *backward_weights_packed;
     float *packed_gradient;
-    float *folded_weights, *folded_bias; /* frozen with a batch norm: in the parameters' order */
+    rt_convolution_folded folded; /* frozen with a batch norm */
     bool has_bias;
     rt_norm_rows src_rows, dst_rows; /* of what is rounded */
     size_t narrow_at;                /* bytes of scratch before it */
@@ -140,7 +139,7 @@ static rt_status plan_factors(rt_kernel *kernel, dnnl_data_type_t factors, rt_er
     bool folds = rt_folds_norm(kernel);
     c->has_bias = kernel->node->bias >= 0 || folds;
     if (folds)
-        RT_TRY(rt_convolution_folding(kernel, &c->folded_weights, &c->folded_bias, err));
+        RT_TRY(rt_convolution_folding(kernel, &c->folded, err));
     const rt_convolution_sizes sizes = rt_convolution_sizes_of(kernel);
     RT_TRY(plan_layouts(kernel, &sizes, err));
     dnnl_primitive_attr_t attributes = NULL, plain_attributes = NULL;
@@ -176,13 +175,7 @@ static rt_status plan_bf16(rt_kernel *kernel, rt_error *err)
 static rt_status prepare(rt_kernel *kernel, rt_error *err)
 {
     struct convolution *c = kernel->state;
-    const float *weights = rt_parameter_values(kernel->parameters, kernel->node->weight);
-    const float *bias = kernel->node->bias >= 0 ? rt_parameter_values(kernel->parameters, kernel->node->bias) : NULL;
-    if (c->folded_weights) {
-        rt_fold_norm(kernel, c->folded_weights, c->folded_bias);
-        weights = c->folded_weights;
-        bias = c->folded_bias;
-    }
+    const float *bias, *weights = rt_convolution_weights(kernel, &c->folded, &bias);
     if (c->forward_weights)
         RT_TRY(rt_onednn_reorder_run(kernel, &c->pack_forward, weights, c->forward_weights, err));
     if (c->backward_weights_packed)
@@ -209,9 +202,7 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
         rt_narrow_bf16(&c->src_rows, kernel->source_norms[0], io->src[0], rounded);
         src = rounded;
     }
-    /* The sum post-operation adds to what dst holds. The plan lets dst take the residual's place where it can. */
-    if (kernel->node->source_count == 2 && io->src[1] != io->dst)
-        memcpy(io->dst, io->src[1], rt_kernel_elements(kernel) * sizeof(float));
+    rt_convolution_place_residual(kernel, io);
     rt_primitive_point(&c->forward, DNNL_ARG_SRC, src);
     rt_primitive_point(&c->forward, DNNL_ARG_DST, io->dst);
     return rt_primitive_run(kernel, &c->forward, io->scratch, err);
@@ -289,8 +280,7 @@ static void done(rt_kernel *kernel)
     free(c->forward_weights);
     free(c->backward_weights_packed);
     free(c->packed_gradient);
-    free(c->folded_weights);
-    free(c->folded_bias);
+    rt_convolution_folded_free(&c->folded);
     free(c);
     kernel->state = NULL;
 }

@@ -9,7 +9,6 @@
  * The network's first convolution stays fp32: it reads images, has few multiplications, and errs for all others. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/convolution_parts.h"
 #include "engine/folding.h"
@@ -21,9 +20,9 @@ struct convolution {
     dnnl_memory_desc_t src, dst, plain, weights, bias, one, each; /* layouts; `plain` is the parameters' order */
     rt_primitive forward, pack;
     void *packed;
-    int8_t *steps;                       /* weights in the parameters' order */
-    float *folded_weights, *folded_bias; /* of a convolution with a batch norm */
-    float source_step, *weight_steps;    /* [outputs] */
+    int8_t *steps;                    /* weights in the parameters' order */
+    rt_convolution_folded folded;     /* of a convolution with a batch norm */
+    float source_step, *weight_steps; /* [outputs] */
     bool is_signed, has_bias;
     rt_norm_rows rows;
     size_t narrow_at; /* bytes of scratch before the source's steps */
@@ -105,7 +104,7 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     if (!c->steps || !c->weight_steps)
         return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for weights", kernel->node->name);
     if (rt_folds_norm(kernel))
-        RT_TRY(rt_convolution_folding(kernel, &c->folded_weights, &c->folded_bias, err));
+        RT_TRY(rt_convolution_folding(kernel, &c->folded, err));
     RT_TRY(plan_layouts(kernel, &sizes, err));
     dnnl_primitive_attr_t attributes = NULL;
     rt_status status = rt_onednn_attributes(kernel, &attributes, err);
@@ -160,13 +159,7 @@ static rt_status pack_weights(rt_kernel *kernel, rt_error *err)
 static rt_status prepare(rt_kernel *kernel, rt_error *err)
 {
     struct convolution *c = kernel->state;
-    const float *weights = rt_parameter_values(kernel->parameters, kernel->node->weight);
-    const float *bias = kernel->node->bias >= 0 ? rt_parameter_values(kernel->parameters, kernel->node->bias) : NULL;
-    if (c->folded_weights) {
-        rt_fold_norm(kernel, c->folded_weights, c->folded_bias);
-        weights = c->folded_weights;
-        bias = c->folded_bias;
-    }
+    const float *bias, *weights = rt_convolution_weights(kernel, &c->folded, &bias);
     RT_TRY(round_weights(kernel, weights, err));
     if (c->packed)
         RT_TRY(pack_weights(kernel, err));
@@ -182,9 +175,7 @@ static rt_status forward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *er
     struct convolution *c = kernel->state;
     void *steps = (char *)io->scratch + c->narrow_at;
     rt_narrow_int8(&c->rows, kernel->source_norms[0], io->src[0], c->source_step, c->is_signed, steps);
-    /* The sum post-operation adds to what dst holds. The plan lets dst take the residual's place where it can. */
-    if (kernel->node->source_count == 2 && io->src[1] != io->dst)
-        memcpy(io->dst, io->src[1], rt_kernel_elements(kernel) * sizeof(float));
+    rt_convolution_place_residual(kernel, io);
     rt_primitive_point(&c->forward, DNNL_ARG_SRC, steps);
     rt_primitive_point(&c->forward, DNNL_ARG_DST, io->dst);
     return rt_primitive_run(kernel, &c->forward, io->scratch, err);
@@ -203,8 +194,7 @@ static void done(rt_kernel *kernel)
     free(c->packed);
     free(c->steps);
     free(c->weight_steps);
-    free(c->folded_weights);
-    free(c->folded_bias);
+    rt_convolution_folded_free(&c->folded);
     free(c);
     kernel->state = NULL;
 }

@@ -1,5 +1,10 @@
 #include "engine/convolution_parts.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/folding.h"
+
 rt_convolution_sizes rt_convolution_sizes_of(const rt_kernel *kernel)
 {
     const rt_window *w = &kernel->node->window;
@@ -56,12 +61,36 @@ rt_status rt_convolution_pack(rt_kernel *kernel, const_dnnl_memory_desc_t plain,
     return rt_onednn_reorder(kernel, plain, wanted, pack, err);
 }
 
-rt_status rt_convolution_folding(rt_kernel *kernel, float **weights, float **bias, rt_error *err)
+rt_status rt_convolution_folding(rt_kernel *kernel, rt_convolution_folded *folded, rt_error *err)
 {
     const rt_parameter *weight = &kernel->graph->parameters[kernel->node->weight];
-    *weights = rt_aligned_zeros(weight->count * sizeof(float));
-    *bias = rt_aligned_zeros(weight->shape.dims[0] * sizeof(float));
-    if (!*weights || !*bias)
+    folded->weights = rt_aligned_zeros(weight->count * sizeof(float));
+    folded->bias = rt_aligned_zeros(weight->shape.dims[0] * sizeof(float));
+    if (!folded->weights || !folded->bias)
         return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory for folded weights", kernel->node->name);
     return RT_OK;
+}
+
+void rt_convolution_folded_free(rt_convolution_folded *folded)
+{
+    free(folded->weights);
+    free(folded->bias);
+    *folded = (rt_convolution_folded){0};
+}
+
+const float *rt_convolution_weights(const rt_kernel *kernel, const rt_convolution_folded *folded, const float **bias)
+{
+    if (folded->weights) {
+        rt_fold_norm(kernel, folded->weights, folded->bias);
+        *bias = folded->bias;
+        return folded->weights;
+    }
+    *bias = kernel->node->bias >= 0 ? rt_parameter_values(kernel->parameters, kernel->node->bias) : NULL;
+    return rt_parameter_values(kernel->parameters, kernel->node->weight);
+}
+
+void rt_convolution_place_residual(const rt_kernel *kernel, const rt_kernel_io *io)
+{
+    if (kernel->node->source_count == 2 && io->src[1] != io->dst)
+        memcpy(io->dst, io->src[1], rt_kernel_elements(kernel) * sizeof(float));
 }
