@@ -66,6 +66,15 @@ typedef struct rt_shape {
     size_t dims[RT_MAX_DIMS];
 } rt_shape;
 
+/* The product of the sizes; 1 where there are none. Of a shape from outside, only once its sizes are checked. */
+static inline size_t rt_shape_elements(const rt_shape *shape)
+{
+    size_t elements = 1;
+    for (size_t d = 0; d < shape->count; ++d)
+        elements *= shape->dims[d];
+    return elements;
+}
+
 /* An array of the loss's own, which lives as long as the training does and is saved in its checkpoints, and never in
  * an exported student. At first its elements are drawn from the uniform distribution about `center`. */
 typedef struct rt_own {

@@ -50,14 +50,6 @@ void rt_guarded_free(rt_guarded *array)
     *array = (rt_guarded){0};
 }
 
-static size_t elements_of(const rt_shape *shape)
-{
-    size_t elements = 1;
-    for (size_t d = 0; d < shape->count; ++d)
-        elements *= shape->dims[d];
-    return elements;
-}
-
 static bool is_logits(const rt_port *port)
 {
     return strchr(port->shape, 'C') != NULL;
@@ -90,7 +82,7 @@ static void fill_numbers(float *values, size_t elements, bool logits, uint64_t s
 static bool fill_port(rt_specimen *s, size_t p, const rt_sizes *sizes)
 {
     const rt_port *port = &s->loss->ports[p];
-    size_t elements = elements_of(&s->shapes[p]);
+    size_t elements = rt_shape_elements(&s->shapes[p]);
     if (port->flags & RT_PORT_INDEX) {
         bool labels = strcmp(port->name, "labels") == 0;
         s->indices[p] = calloc(elements, sizeof **s->indices);
@@ -144,7 +136,7 @@ static rt_status find_own(rt_specimen *s, rt_error *err)
                              rt_specimen_arrays(s, RT_WITHOUT_GRADIENTS, arrays), err));
     bool enough = true;
     for (size_t i = 0; i < term.own_count && enough; ++i) {
-        size_t elements = rt_own_elements(&term.own[i]);
+        size_t elements = rt_shape_elements(&term.own[i].shape);
         s->own[i] = term.own[i];
         enough = rt_guarded_new(&s->own_start[i], elements) && rt_guarded_new(&s->own_values[i], elements) &&
                  (!term.own[i].trained || rt_guarded_new(&s->own_gradients[i], elements));

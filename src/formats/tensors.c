@@ -116,14 +116,6 @@ const char *rt_tensors_metadata(const rt_tensors *tensors, const char *key)
     return NULL;
 }
 
-size_t rt_shape_elements(const rt_shape *shape)
-{
-    size_t elements = 1;
-    for (size_t i = 0; i < shape->count; ++i)
-        elements *= shape->dims[i];
-    return elements;
-}
-
 bool rt_shape_bytes(const rt_shape *shape, size_t element_size, size_t *bytes)
 {
     *bytes = element_size;

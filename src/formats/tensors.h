@@ -69,7 +69,6 @@ rt_status rt_tensors_rename(rt_tensors *tensors, const char *path, const rt_rena
 const rt_tensor *rt_tensors_find(const rt_tensors *tensors, const char *name);
 const char *rt_tensors_metadata(const rt_tensors *tensors, const char *key);
 
-size_t rt_shape_elements(const rt_shape *shape);
 /* Elements times `element_size`; false where that exceeds size_t. For shapes that nobody has checked yet. */
 bool rt_shape_bytes(const rt_shape *shape, size_t element_size, size_t *bytes);
 

@@ -7,18 +7,10 @@
 
 enum { ALIGNED_FLOATS = 16, MOST_FLOATS = 1 << 30 };
 
-size_t rt_own_elements(const rt_own *own)
-{
-    size_t elements = 1;
-    for (size_t d = 0; d < own->shape.count; ++d)
-        elements *= own->shape.dims[d];
-    return elements;
-}
-
 void rt_own_fill(const rt_own *own, uint64_t seed, uint32_t term, uint32_t number, float *values)
 {
     const rt_key key = {.seed = seed, .stream = RT_STREAM_LOSS_INIT, .epoch = term, .index = number};
-    size_t elements = rt_own_elements(own);
+    size_t elements = rt_shape_elements(&own->shape);
     uint32_t words[4];
     for (size_t i = 0; i < elements; ++i) {
         if (i % 4 == 0)
@@ -71,13 +63,13 @@ rt_status rt_own_new(const rt_loss *loss, const rt_own *own, size_t count, uint6
     size_t floats = 0;
     RT_TRY(rt_own_check(loss, own, count, err));
     for (size_t i = 0; i < count; ++i)
-        floats += rounded_up(rt_own_elements(&own[i])) * (own[i].trained ? 2 : 1);
+        floats += rounded_up(rt_shape_elements(&own[i].shape)) * (own[i].trained ? 2 : 1);
     float *next = rt_aligned_zeros(floats * sizeof *next + 1);
     if (!next)
         return rt_fail(err, RT_ERROR_MEMORY, "loss '%s': no memory for %zu numbers of its own", loss->name, floats);
     *block = next;
     for (size_t i = 0; i < count; ++i) {
-        size_t elements = rounded_up(rt_own_elements(&own[i]));
+        size_t elements = rounded_up(rt_shape_elements(&own[i].shape));
         data[i] = (rt_own_data){next, own[i].trained ? next + elements : NULL};
         next += elements * (own[i].trained ? 2 : 1);
         rt_own_fill(&own[i], seed, term, (uint32_t)i, data[i].values);

@@ -4,9 +4,6 @@
 
 #include "retort/loss.h"
 
-/* The product of a shape's sizes. */
-size_t rt_own_elements(const rt_own *own);
-
 /* The values that array `number` of term `term` starts with: a function of these and the seed alone. */
 void rt_own_fill(const rt_own *own, uint64_t seed, uint32_t term, uint32_t number, float *values);
 

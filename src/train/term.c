@@ -74,7 +74,7 @@ static rt_status place_own(rt_loss_term *term, const rt_loss_plan *plan, rt_erro
     if (term->placed) {
         bool same = plan->own_count == term->own_count;
         for (size_t i = 0; i < plan->own_count && same; ++i)
-            same = rt_own_elements(&plan->own[i]) == rt_own_elements(&term->own[i]);
+            same = rt_shape_elements(&plan->own[i].shape) == rt_shape_elements(&term->own[i].shape);
         return same
                    ? RT_OK
                    : rt_fail(err, RT_ERROR_SHAPE, "loss '%s': its own arrays are others for another batch", loss->name);
@@ -167,9 +167,7 @@ static rt_status blame(const rt_loss_term *term, double value, rt_error *err)
     const rt_loss *loss = term->loss;
     for (size_t i = 0; i < loss->port_count; ++i) {
         const rt_port_data *data = &term->io.ports[i];
-        size_t elements = data->values ? 1 : 0;
-        for (size_t d = 0; d < data->shape.count; ++d)
-            elements *= data->shape.dims[d];
+        size_t elements = data->values ? rt_shape_elements(&data->shape) : 0;
         for (size_t e = 0; e < elements; ++e) {
             if (isfinite(data->values[e]))
                 continue;

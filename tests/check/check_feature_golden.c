@@ -50,7 +50,7 @@ static void values_are_pytorchs(void **state)
         feature_trial_run(&trial, true);
         if (!(fabs(trial.value - golden->value) <= 1e-11 * fabs(golden->value) + 1e-14))
             fail_msg("%s is %.17g, PyTorch's %.17g", feature_trial_text(&trial), trial.value, golden->value);
-        compare(&golden->gradient, trial.gradient, feature_elements(&golden->student), "the student's features");
+        compare(&golden->gradient, trial.gradient, rt_shape_elements(&golden->student), "the student's features");
         for (size_t own = 0; own < trial.own_count; ++own) {
             char what[] = "own array 00";
             what[sizeof what - 3] = (char)('0' + own / 10), what[sizeof what - 2] = (char)('0' + own % 10);

@@ -45,7 +45,7 @@ static void expect_the_same_gradient(const char *name, const char *const unrolle
     feature_trial_run(&other, true);
     assert_true(trial.value == other.value);
     double largest = 0.0, apart = 0.0;
-    for (size_t i = 0; i < feature_elements(&trial.student_shape); ++i) {
+    for (size_t i = 0; i < rt_shape_elements(&trial.student_shape); ++i) {
         largest = fmax(largest, fabs((double)trial.gradient[i]));
         apart = fmax(apart, fabs((double)trial.gradient[i] - (double)other.gradient[i]));
     }

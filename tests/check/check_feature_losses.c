@@ -133,7 +133,7 @@ static float extreme(int kind, size_t row, size_t column, float wild)
 
 static void expect_finite(int kind)
 {
-    for (size_t i = 0; i < feature_elements(&trial.student_shape); ++i)
+    for (size_t i = 0; i < rt_shape_elements(&trial.student_shape); ++i)
         if (!isfinite(trial.gradient[i]))
             fail_msg("%s: extreme inputs of kind %d give a gradient of %g", feature_trial_text(&trial), kind,
                      (double)trial.gradient[i]);
@@ -152,7 +152,7 @@ static void check_extremes(const rt_loss *loss, const struct variant *variant)
         feature_shapes(loss, &sizes, &student, &teacher);
         for (int kind = 0; kind < 2 * KINDS; ++kind) { /* both alike, then the student wild */
             feature_trial_fill(&trial, loss, variant->settings, setting_count(variant), student, teacher);
-            size_t row = feature_elements(&student) / samples, other = feature_elements(&teacher) / samples;
+            size_t row = rt_shape_elements(&student) / samples, other = rt_shape_elements(&teacher) / samples;
             for (size_t i = 0; i < samples * row; ++i)
                 trial.student[i] = extreme(kind < KINDS ? kind : 1, i / row, i % row, 4e4f * trial.student[i]);
             for (size_t i = 0; i < samples * other; ++i)

@@ -63,14 +63,6 @@ void feature_shapes(const rt_loss *loss, const struct feature_sizes *sizes, rt_s
     }
 }
 
-size_t feature_elements(const rt_shape *shape)
-{
-    size_t elements = 1;
-    for (size_t d = 0; d < shape->count; ++d)
-        elements *= shape->dims[d];
-    return elements;
-}
-
 float feature_pseudo(uint32_t stream, uint32_t index)
 {
     uint32_t word = (stream * 1000003u + index + 1) * 2654435761u;
@@ -104,7 +96,7 @@ void feature_trial_fill(struct feature_trial *trial, const rt_loss *loss, const 
     trial->loss = loss, trial->settings = settings, trial->setting_count = setting_count;
     trial->student_shape = student, trial->teacher_shape = teacher;
     trial->weight = 1.0, trial->step = 3;
-    size_t elements[] = {feature_elements(&student), feature_elements(&teacher)};
+    size_t elements[] = {rt_shape_elements(&student), rt_shape_elements(&teacher)};
     assert_true(student.dims[0] <= TRIAL_SAMPLES && elements[0] <= TRIAL_FEATURES && elements[1] <= TRIAL_FEATURES);
     for (size_t i = 0; i < elements[0]; ++i)
         trial->student[i] = feature_pseudo(1, (uint32_t)i) / 4;
@@ -120,7 +112,7 @@ void feature_trial_fill(struct feature_trial *trial, const rt_loss *loss, const 
         fail_msg("%s: %s", feature_trial_text(trial), err.message);
     trial->own_count = term.own_count;
     for (size_t i = 0; i < term.own_count; ++i) {
-        trial->own_elements[i] = rt_own_elements(&term.own[i]);
+        trial->own_elements[i] = rt_shape_elements(&term.own[i].shape);
         trial->trained[i] = term.own[i].trained;
         assert_true(trial->own_elements[i] <= TRIAL_OWN);
         for (size_t e = 0; e < trial->own_elements[i]; ++e)

@@ -53,6 +53,4 @@ void feature_trial_run(struct feature_trial *trial, bool wants_gradient);
 /* "rkd angle_weight=0 [5, 4] [5, 7]", in static memory. */
 const char *feature_trial_text(const struct feature_trial *trial);
 
-size_t feature_elements(const rt_shape *shape);
-
 #endif
