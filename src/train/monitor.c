@@ -45,14 +45,6 @@ bool rt_monitor_begin(rt_monitor *monitor, int64_t step)
     return true;
 }
 
-static size_t elements(const rt_shape *shape)
-{
-    size_t count = 1;
-    for (size_t d = 0; d < shape->count; ++d)
-        count *= shape->dims[d];
-    return count;
-}
-
 /* The term's port of that name, where it has one with a gradient. */
 static const rt_port_data *find(const rt_loss *loss, const rt_loss_io *io, const char *name)
 {
@@ -62,14 +54,14 @@ static const rt_port_data *find(const rt_loss *loss, const rt_loss_io *io, const
     return NULL;
 }
 
-void rt_monitor_before(rt_monitor *monitor, size_t term, const rt_loss *loss, const rt_loss_io *io)
+void rt_monitor_before(rt_monitor *monitor, const rt_loss *loss, const rt_loss_io *io)
 {
-    (void)term;
     const rt_port_data *logits = find(loss, io, "student.logits"), *features = find(loss, io, "student.features");
     if (logits)
-        memcpy(monitor->before, logits->gradient, elements(&logits->shape) * sizeof(float));
+        memcpy(monitor->before, logits->gradient, rt_shape_elements(&logits->shape) * sizeof(float));
     if (features)
-        memcpy(monitor->before + monitor->logit_floats, features->gradient, elements(&features->shape) * sizeof(float));
+        memcpy(monitor->before + monitor->logit_floats, features->gradient,
+               rt_shape_elements(&features->shape) * sizeof(float));
 }
 
 static double norm_of_change(const float *after, const float *before, size_t count)
@@ -87,15 +79,15 @@ void rt_monitor_after(rt_monitor *monitor, size_t term, const rt_loss *loss, con
     const rt_port_data *logits = find(loss, io, "student.logits"), *features = find(loss, io, "student.features");
     rt_term_gradient *gradient = &monitor->terms[term];
     if (logits) {
-        size_t count = elements(&logits->shape);
+        size_t count = rt_shape_elements(&logits->shape);
         float *own = monitor->logits + term * monitor->logit_floats;
         gradient->norm = norm_of_change(logits->gradient, monitor->before, count);
         for (size_t i = 0; i < count; ++i)
             own[i] = logits->gradient[i] - monitor->before[i];
     }
     if (features)
-        gradient->feature_norm =
-            norm_of_change(features->gradient, monitor->before + monitor->logit_floats, elements(&features->shape));
+        gradient->feature_norm = norm_of_change(features->gradient, monitor->before + monitor->logit_floats,
+                                                rt_shape_elements(&features->shape));
 }
 
 /* The first cross-entropy; the number of terms where there is none. */

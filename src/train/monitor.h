@@ -35,7 +35,7 @@ void rt_monitor_close(rt_monitor *monitor); /* accepts a zeroed struct */
 bool rt_monitor_begin(rt_monitor *monitor, int64_t step);
 
 /* In such a step: before and after each term that runs. `io` is the term's. */
-void rt_monitor_before(rt_monitor *monitor, size_t term, const rt_loss *loss, const rt_loss_io *io);
+void rt_monitor_before(rt_monitor *monitor, const rt_loss *loss, const rt_loss_io *io);
 void rt_monitor_after(rt_monitor *monitor, size_t term, const rt_loss *loss, const rt_loss_io *io);
 
 /* Ends it: the cosines. */

@@ -169,7 +169,7 @@ static rt_status judge(rt_step *step, rt_error *err)
             continue;
         term->io.weight = rt_term_weight(&step->recipes[i], epoch, step->update.recipe->epochs);
         if (monitored)
-            rt_monitor_before(&step->monitor, i, term->loss, &term->io);
+            rt_monitor_before(&step->monitor, term->loss, &term->io);
         RT_TRY(name_step(rt_loss_term_run(term, number, &step->losses[i], err), number, err));
         if (monitored)
             rt_monitor_after(&step->monitor, i, term->loss, &term->io);
