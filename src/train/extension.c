@@ -122,6 +122,8 @@ rt_status rt_extension_open(rt_extension *extension, const rt_graph *graph, rt_t
             status = find_student(extension, i, &losses[i], &extension->terms[i], err);
         status = rt_term_place(status, &losses[i], err);
     }
+    if (status == RT_OK && teacher)
+        status = rt_teacher_settle(teacher, err);
     if (status != RT_OK)
         rt_extension_close(extension);
     return status;

@@ -38,7 +38,7 @@ typedef struct rt_extension {
 } rt_extension;
 
 /* Keeps layers and appends adapters. `graph` is the network's; `batch` the most images of a step. The teacher is told
- * what to keep. */
+ * what to keep, and planned once for all of it. */
 rt_status rt_extension_open(rt_extension *extension, const rt_graph *graph, rt_teacher *teacher,
                             const rt_loss_recipe *losses, size_t loss_count, size_t batch, rt_error *err);
 

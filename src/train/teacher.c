@@ -125,7 +125,6 @@ void rt_teacher_close(rt_teacher *teacher)
 rt_status rt_teacher_keep(rt_teacher *teacher, const char *layer, size_t batch, rt_error *err)
 {
     bool news = false;
-    rt_inference *inference = NULL;
     RT_TRY(rt_features_keep(&teacher->features, teacher->network->graph, layer, batch, &news, err));
     if (!news)
         return RT_OK;
@@ -133,12 +132,24 @@ rt_status rt_teacher_keep(rt_teacher *teacher, const char *layer, size_t batch, 
         snprintf(teacher->words, sizeof teacher->words, "no memo: a loss reads features, which it does not hold");
     rt_memo_close(teacher->memo);
     teacher->memo = NULL;
+    teacher->unsettled = true;
+    return RT_OK;
+}
+
+rt_status rt_teacher_settle(rt_teacher *teacher, rt_error *err)
+{
+    rt_inference *inference = NULL;
+    for (size_t m = 0; m < teacher->member_count; ++m)
+        RT_TRY(rt_teacher_settle(teacher->members[m], err));
+    if (!teacher->unsettled)
+        return RT_OK;
     rt_network tapped = *teacher->network;
     tapped.graph = teacher->features.graph;
     RT_TRY(rt_teacher_plan(teacher->engine, &tapped, teacher->data, teacher->computes, &inference, err));
     rt_inference_free(teacher->inference);
     teacher->inference = inference;
     rt_features_attach(&teacher->features, inference);
+    teacher->unsettled = false;
     return RT_OK;
 }
 

@@ -35,8 +35,11 @@ rt_status rt_teacher_open(rt_engine *engine, const rt_network *network, const rt
 void rt_teacher_close(rt_teacher *teacher); /* accepts NULL */
 
 /* Has the teacher hand out a layer's features, too, for batches of up to `batch` images, always the same number: more
- * layers may follow. They are in no memo: one that is open is closed. */
+ * layers may follow. They are in no memo: one that is open is closed. Then, once all are named, rt_teacher_settle()
+ * plans the network that computes them, and calibrates it where it is int8; without new layers it does nothing. Until
+ * then the features are not filled in. */
 rt_status rt_teacher_keep(rt_teacher *teacher, const char *layer, size_t batch, rt_error *err);
+rt_status rt_teacher_settle(rt_teacher *teacher, rt_error *err);
 
 /* A kept layer's features [batch->count, height, width, channels] of the latest rt_teacher_logits(), at an address that
  * stays, and their size; NULL for any other layer. */

@@ -13,6 +13,7 @@ struct rt_teacher {
     rt_precision computes; /* the network */
     rt_inference *inference;
     rt_features features;
+    bool unsettled; /* layers are kept that `inference` does not hand out yet */
     size_t classes;
     rt_memo *memo; /* or NULL */
     rt_memo_precision precision;

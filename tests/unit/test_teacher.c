@@ -323,6 +323,7 @@ static void features_are_handed_out_and_close_the_memo(void **state)
     float logits[BATCH * CLASSES];
     found(&school, "convnet", path, "fp32");
     rt_teacher *teacher = hire(&school, true);
+    const rt_inference *without = rt_teacher_inference(teacher);
     assert_null(rt_teacher_features(teacher, "layer1", &extent));
     assert_int_equal(rt_teacher_keep(teacher, "layer2", BATCH, &err), RT_OK);
     const float *features = rt_teacher_features(teacher, "layer2", &extent);
@@ -337,6 +338,14 @@ static void features_are_handed_out_and_close_the_memo(void **state)
     assert_int_equal(rt_teacher_keep(teacher, "layer9", BATCH, &err), RT_ERROR_USAGE);
     assert_string_equal(err.message, "the teacher has no layer 'layer9'");
     assert_int_equal(rt_teacher_keep(teacher, "layer1", BATCH + 1, &err), RT_ERROR_USAGE);
+
+    /* However many layers: one plan, when they are all known. */
+    assert_ptr_equal(rt_teacher_inference(teacher), without);
+    assert_int_equal(rt_teacher_settle(teacher, &err), RT_OK);
+    const rt_inference *with = rt_teacher_inference(teacher);
+    assert_ptr_not_equal(with, without);
+    assert_int_equal(rt_teacher_settle(teacher, &err), RT_OK);
+    assert_ptr_equal(rt_teacher_inference(teacher), with);
 
     assert_int_equal(rt_run_data_train_loader(&school.data, BATCH, &loader, &err), RT_OK);
     for (const rt_batch *batch; (batch = rt_loader_next(loader));) {
