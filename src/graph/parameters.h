@@ -29,7 +29,8 @@ void rt_parameters_copy(rt_parameters *to, const rt_parameters *from);
 float *rt_parameter_values(const rt_parameters *parameters, int number);
 float *rt_parameter_gradients(const rt_parameters *parameters, int number);
 
-/* 64-byte aligned and zeroed; NULL when memory is short. Free with free(). */
+/* 64-byte aligned and zero; NULL when memory is short. Large blocks take their memory when they are touched. Free with
+ * free(). */
 void *rt_aligned_zeros(size_t bytes);
 
 #endif

@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "graph/parameters.h"
 
@@ -84,11 +86,35 @@ static void parameters_start_as_pytorchs(void **state)
     rt_graph_free(graph);
 }
 
+/* Small and large blocks, also where malloc hands out again what was written to and freed: it is told to take even
+ * large ones from its heap, and to keep that. */
+static void blocks_are_zero_however_often(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {1000, (size_t)9 << 20};
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    for (size_t s = 0; s < 2; ++s)
+        for (int time = 0; time < 5; ++time) {
+            volatile unsigned char *block = rt_aligned_zeros(sizes[s]); /* else nobody writes what is freed next */
+            assert_non_null((const void *)(uintptr_t)block);
+            assert_int_equal((uintptr_t)block % 64, 0);
+            size_t written = 0;
+            for (size_t i = 0; i < sizes[s]; ++i)
+                written += block[i] != 0;
+            assert_int_equal(written, 0);
+            for (size_t i = 0; i < sizes[s]; ++i)
+                block[i] = 0xA5;
+            free((void *)(uintptr_t)block);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_do_not_overlap),
         cmocka_unit_test(parameters_start_as_pytorchs),
+        cmocka_unit_test(blocks_are_zero_however_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
