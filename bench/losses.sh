@@ -22,7 +22,9 @@ done
 
 mkdir -p bench/results
 "$python" - "$scratch" "$rounds" bench/results/losses.json <<'END'
+import datetime
 import json
+import re
 import statistics
 import sys
 import torch
@@ -50,8 +52,12 @@ for (loss, samples, classes), time in ours.items():
     print(f"{loss:<16}{f'{samples} x {classes}':>12}{time:>12.1f}{f'{peer:.1f}' if peer else '-':>12}{ratio or '-':>8}")
     results.append({"loss": loss, "samples": samples, "classes": classes, "retort_us": round(time, 2),
                     "pytorch_us": peer, "ratio": ratio})
+with open("/proc/cpuinfo") as file:
+    cpu = re.search(r"model name\s*: (.*)", file.read())
+date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 with open(path, "w") as file:
-    json.dump({"rounds": rounds, "retort_threads": our_threads, "pytorch_threads": their_threads,
-               "torch": torch.__version__, "results": results}, file, indent=1)
+    json.dump({"date": date, "cpu": cpu.group(1) if cpu else "unknown CPU", "rounds": rounds,
+               "retort_threads": our_threads, "pytorch_threads": their_threads, "torch": torch.__version__,
+               "results": results}, file, indent=1)
     file.write("\n")
 END

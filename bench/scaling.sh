@@ -42,7 +42,8 @@ mkdir -p bench/results
 result=bench/results/scaling.json
 cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1 | tr -d '"\\')
 {
-    printf '{\n "cpu": "%s",\n "cpus": %d,\n "isa": "%s",\n "engine": "%s",\n' "$cpu" "$cpus" "$isa" "$engine"
+    printf '{\n "date": "%s",\n "cpu": "%s",\n "cpus": %d,\n "isa": "%s",\n "engine": "%s",\n' \
+        "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" "$cpu" "$cpus" "$isa" "$engine"
     printf ' "student": "resnet8",\n "steps": %d,\n "rounds": %d,\n "points": [' "$steps" "$rounds"
     separator=
     for point in "${points[@]}"; do
