@@ -15,7 +15,7 @@ ln -s "$RETORT_CIFAR100/cifar-100-binary/test.bin" "$scratch/test_only/test.bin"
 
 expect_exit 0 "$retort" eval --weights "$scratch/coarse.safetensors" --data "cifar:$scratch/test_only" --split test \
     --set labels=coarse --logits "$scratch/coarse.npy"
-expect_stdout_matches '^\{"top1": [0-9.]+, "top5": [0-9.]+, "cross_entropy": [0-9.]+, "images": 10000\}$'
+expect_stdout_matches '^\{"top1": [0-9.]+, "top5": [0-9.]+, "cross_entropy": [0-9.]+, "ece": [0-9.]+, "brier": [0-9.]+, "images": 10000\}$'
 expect_that "the array's header" grep -aqF "'shape': (10000, 20)" "$scratch/coarse.npy"
 expect_exit 2 "$retort" eval --weights "$scratch/coarse.safetensors" --data "cifar:$scratch/test_only" --split test
 expect_stderr_contains "tells 20 classes apart; the data has 100"
