@@ -41,13 +41,11 @@ static int block(rt_graph *graph, const char *name, int x, const struct group *h
     if (inside != from)
         y = layer(graph, rt_layer("%s.block.%d", name, place++).text, y, (rt_window){.channels = inside, .kernel = 1},
                   rt_graph_silu);
-    y = layer(graph, rt_layer("%s.block.%d", name, place++).text, y,
-              (rt_window){.channels = inside,
-                          .kernel = how->kernel,
-                          .stride = stride,
-                          .padding = how->kernel / 2,
-                          .groups = inside},
-              rt_graph_silu);
+    y = layer(
+        graph, rt_layer("%s.block.%d", name, place++).text, y,
+        (rt_window){
+            .channels = inside, .kernel = how->kernel, .stride = stride, .padding = how->kernel / 2, .groups = inside},
+        rt_graph_silu);
     y = rt_squeeze_and_excite(graph, rt_layer("%s.block.%d", name, place++).text, y, from < 4 ? 1 : from / 4,
                               rt_graph_silu, rt_graph_sigmoid);
     y = layer(graph, rt_layer("%s.block.%d", name, place).text, y, (rt_window){.channels = to, .kernel = 1}, NULL);
@@ -64,9 +62,10 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     const struct efficientnet *options = settings;
     const size_t count = sizeof groups / sizeof *groups;
     int x = rt_graph_input(graph, input->height, input->width, input->channels), number = 0;
-    x = layer(graph, "features.0", x,
-              (rt_window){.channels = rt_width_divisible(options->width, 32, 8), .kernel = 3, .stride = 2, .padding = 1},
-              rt_graph_silu);
+    x = layer(
+        graph, "features.0", x,
+        (rt_window){.channels = rt_width_divisible(options->width, 32, 8), .kernel = 3, .stride = 2, .padding = 1},
+        rt_graph_silu);
     for (size_t g = 0; g < count; ++g) {
         for (size_t i = 0; i < groups[g].blocks; ++i)
             x = block(graph, rt_layer("features.%zu.%zu", g + 1, i).text, x, &groups[g],
@@ -77,11 +76,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = layer(graph, rt_layer("features.%zu", count + 1).text, x,
               (rt_window){.channels = 4 * rt_layer_channels(graph, x), .kernel = 1}, rt_graph_silu);
     rt_graph_tap(graph, "features", x);
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    if (options->dropout > 0.0)
-        x = rt_graph_dropout(graph, "classifier.0", x, options->dropout);
-    rt_graph_output(graph, rt_graph_linear(graph, "classifier.1", x, input->classes, true));
+    rt_pooled_classifier(graph, x, "classifier.0", options->dropout, "classifier.1", input->classes);
 }
 
 const rt_model_family rt_model_family_efficientnet = {

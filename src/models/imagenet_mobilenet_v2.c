@@ -63,11 +63,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     const size_t last = rt_width_divisible(options->width > 1.0 ? options->width : 1.0, 1280, 8);
     x = clipped(graph, rt_layer("features.%d", place).text, x, (rt_window){.channels = last, .kernel = 1});
     rt_graph_tap(graph, "features", x);
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    if (options->dropout > 0.0)
-        x = rt_graph_dropout(graph, "classifier.0", x, options->dropout);
-    rt_graph_output(graph, rt_graph_linear(graph, "classifier.1", x, input->classes, true));
+    rt_pooled_classifier(graph, x, "classifier.0", options->dropout, "classifier.1", input->classes);
 }
 
 const rt_model_family rt_model_family_imagenet_mobilenet_v2 = {

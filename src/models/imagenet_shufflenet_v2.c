@@ -1,5 +1,5 @@
-/* ShuffleNet V2 (Ma et al. 2018, arXiv:1807.11164, table 5) as torchvision has it, in four widths: a stem of 24 channels
- * with a max pool, three stages, a 1x1 convolution. */
+/* ShuffleNet V2 (Ma et al. 2018, arXiv:1807.11164, table 5) as torchvision has it, in four widths: a stem of 24
+ * channels with a max pool, three stages, a 1x1 convolution. */
 #include <string.h>
 
 #include "models/layers.h"
@@ -69,9 +69,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     }
     x = rectified(graph, "conv5", 0, x, (rt_window){.channels = channels[v][STAGES], .kernel = 1});
     rt_graph_tap(graph, "conv5", x);
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
+    rt_pooled_classifier(graph, x, NULL, 0.0, "fc", input->classes);
 }
 
 const rt_model_family rt_model_family_imagenet_shufflenet_v2 = {

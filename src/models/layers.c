@@ -46,3 +46,13 @@ size_t rt_width_divisible(double width, size_t channels, size_t divisor)
         rounded = divisor;
     return (double)rounded < 0.9 * wide ? rounded + divisor : rounded;
 }
+
+void rt_pooled_classifier(rt_graph *graph, int source, const char *drop, double dropout, const char *linear,
+                          size_t classes)
+{
+    int x = rt_graph_global_average_pool(graph, "avgpool", source);
+    rt_graph_tap(graph, "penultimate", x);
+    if (dropout > 0.0)
+        x = rt_graph_dropout(graph, drop, x, dropout);
+    rt_graph_output(graph, rt_graph_linear(graph, linear, x, classes, true));
+}

@@ -26,6 +26,11 @@ typedef int rt_pointwise(rt_graph *graph, const char *name, int source);
 int rt_squeeze_and_excite(rt_graph *graph, const char *prefix, int source, size_t squeezed, rt_pointwise *inside,
                           rt_pointwise *outside);
 
+/* The end of most networks: global average pooling "avgpool", whose tap is "penultimate", then, if `dropout` is not 0,
+ * dropout called `drop`, which may be NULL without, and the linear layer `linear`, the graph's output. */
+void rt_pooled_classifier(rt_graph *graph, int source, const char *drop, double dropout, const char *linear,
+                          size_t classes);
+
 /* `channels` times `width`, to the nearest multiple of `divisor` that is not more than a tenth below; at least one
  * `divisor`. The rule of the mobile networks, whose divisor is 8. */
 size_t rt_width_divisible(double width, size_t channels, size_t divisor);

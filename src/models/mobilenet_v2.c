@@ -7,6 +7,7 @@
  * have the CRD benchmark's names. A residual sum has no activation behind it. */
 #include <stdio.h>
 
+#include "models/layers.h"
 #include "models/models.h"
 
 struct mobilenet_v2 {
@@ -84,9 +85,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     size_t last = options->width > 1.0 ? scaled(options->width, 1280) : 1280;
     x = convolution(graph, "conv2", 0, x, (rt_window){.channels = last, .kernel = 1}, true);
     rt_graph_tap(graph, "conv2", x);
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    rt_graph_output(graph, rt_graph_linear(graph, "classifier.0", x, input->classes, true));
+    rt_pooled_classifier(graph, x, NULL, 0.0, "classifier.0", input->classes);
 }
 
 const rt_model_family rt_model_family_mobilenet_v2 = {

@@ -25,16 +25,17 @@ struct block {
 };
 
 static const struct block small[] = {
-    {3, 16, 16, 2, true, false},  {3, 72, 24, 2, false, false}, {3, 88, 24, 1, false, false}, {5, 96, 40, 2, true, true},
-    {5, 240, 40, 1, true, true},  {5, 240, 40, 1, true, true},  {5, 120, 48, 1, true, true},  {5, 144, 48, 1, true, true},
-    {5, 288, 96, 2, true, true},  {5, 576, 96, 1, true, true},  {5, 576, 96, 1, true, true}};
+    {3, 16, 16, 2, true, false}, {3, 72, 24, 2, false, false}, {3, 88, 24, 1, false, false},
+    {5, 96, 40, 2, true, true},  {5, 240, 40, 1, true, true},  {5, 240, 40, 1, true, true},
+    {5, 120, 48, 1, true, true}, {5, 144, 48, 1, true, true},  {5, 288, 96, 2, true, true},
+    {5, 576, 96, 1, true, true}, {5, 576, 96, 1, true, true}};
 
 static const struct block large[] = {
-    {3, 16, 16, 1, false, false},  {3, 64, 24, 2, false, false},  {3, 72, 24, 1, false, false},
-    {5, 72, 40, 2, true, false},   {5, 120, 40, 1, true, false},  {5, 120, 40, 1, true, false},
-    {3, 240, 80, 2, false, true},  {3, 200, 80, 1, false, true},  {3, 184, 80, 1, false, true},
-    {3, 184, 80, 1, false, true},  {3, 480, 112, 1, true, true},  {3, 672, 112, 1, true, true},
-    {5, 672, 160, 2, true, true},  {5, 960, 160, 1, true, true},  {5, 960, 160, 1, true, true}};
+    {3, 16, 16, 1, false, false}, {3, 64, 24, 2, false, false}, {3, 72, 24, 1, false, false},
+    {5, 72, 40, 2, true, false},  {5, 120, 40, 1, true, false}, {5, 120, 40, 1, true, false},
+    {3, 240, 80, 2, false, true}, {3, 200, 80, 1, false, true}, {3, 184, 80, 1, false, true},
+    {3, 184, 80, 1, false, true}, {3, 480, 112, 1, true, true}, {3, 672, 112, 1, true, true},
+    {5, 672, 160, 2, true, true}, {5, 960, 160, 1, true, true}, {5, 960, 160, 1, true, true}};
 
 static int layer(rt_graph *graph, const char *prefix, int x, rt_window window, rt_pointwise *activation)
 {
@@ -73,9 +74,10 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     const struct block *blocks = is_small ? small : large;
     const size_t count = is_small ? sizeof small / sizeof *small : sizeof large / sizeof *large;
     int x = rt_graph_input(graph, input->height, input->width, input->channels), stage = 1;
-    x = layer(graph, "features.0", x,
-              (rt_window){.channels = rt_width_divisible(options->width, 16, 8), .kernel = 3, .stride = 2, .padding = 1},
-              rt_graph_hard_swish);
+    x = layer(
+        graph, "features.0", x,
+        (rt_window){.channels = rt_width_divisible(options->width, 16, 8), .kernel = 3, .stride = 2, .padding = 1},
+        rt_graph_hard_swish);
     for (size_t i = 0; i < count; ++i) {
         x = inverted_residual(graph, rt_layer("features.%zu", i + 1).text, x, &blocks[i], options->width);
         if (i + 1 == count || blocks[i + 1].stride == 2)

@@ -70,7 +70,5 @@ void rt_residual_four_stages(rt_graph *graph, int stem, size_t depth, double wid
                                  .bottleneck = bottleneck};
         x = rt_residual_stage(graph, rt_layer("layer%zu", stage + 1).text, x, depths[d].blocks[stage], how);
     }
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    rt_graph_output(graph, rt_graph_linear(graph, "fc", x, classes, true));
+    rt_pooled_classifier(graph, x, NULL, 0.0, "fc", classes);
 }

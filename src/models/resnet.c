@@ -50,9 +50,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
                                             .outputs = widths[stage],
                                             .stride = stage > 1 ? 2 : 1,
                                             .identity = options->shortcut == SHORTCUT_IDENTITY});
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
+    rt_pooled_classifier(graph, x, NULL, 0.0, "fc", input->classes);
 }
 
 const rt_model_family rt_model_family_resnet = {

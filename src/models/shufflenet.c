@@ -1,7 +1,7 @@
-/* ShuffleNets for small images, as the CRD benchmark has them: a 1x1 stem of 24 channels and no pool before three stages,
- * which halve the image each. The first version (Zhang et al. 2017, arXiv:1707.01083) multiplies within groups of
- * channels and shuffles them; the second (Ma et al. 2018, arXiv:1807.11164) splits channels in two halves, of which one
- * passes by. Parameters have the benchmark's names, but for its last layer, `linear`, which is `fc`. */
+/* ShuffleNets for small images, as the CRD benchmark has them: a 1x1 stem of 24 channels and no pool before three
+ * stages, which halve the image each. The first version (Zhang et al. 2017, arXiv:1707.01083) multiplies within groups
+ * of channels and shuffles them; the second (Ma et al. 2018, arXiv:1807.11164) splits channels in two halves, of which
+ * one passes by. Parameters have the benchmark's names, but for its last layer, `linear`, which is `fc`. */
 #include <string.h>
 
 #include "models/layers.h"
@@ -113,14 +113,12 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
                   rt_width_divisible(options->width, channels[!first_version][s], first_version ? 4 * GROUPS : 2),
                   first_version);
     if (!first_version) {
-        x = rt_graph_convolution(
-            graph, "conv2", x, (rt_window){.channels = rt_width_divisible(options->width, 1024, 2), .kernel = 1});
+        x = rt_graph_convolution(graph, "conv2", x,
+                                 (rt_window){.channels = rt_width_divisible(options->width, 1024, 2), .kernel = 1});
         x = rt_graph_relu(graph, "relu2", rt_graph_batch_norm(graph, "bn2", x));
         rt_graph_tap(graph, "relu2", x);
     }
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
+    rt_pooled_classifier(graph, x, NULL, 0.0, "fc", input->classes);
 }
 
 const rt_model_family rt_model_family_shufflenet = {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/layers.h"
 #include "models/models.h"
 #include "models/width.h"
 
@@ -72,9 +73,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
         if (s < options->pools)
             x = rt_graph_max_pool(graph, name, x, (rt_window){.kernel = 2, .stride = 2});
     }
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    rt_graph_output(graph, rt_graph_linear(graph, "classifier", x, input->classes, true));
+    rt_pooled_classifier(graph, x, NULL, 0.0, "classifier", input->classes);
 }
 
 const rt_model_family rt_model_family_vgg = {

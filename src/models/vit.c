@@ -16,8 +16,9 @@ struct vit {
 static const rt_param params[] = {
     RT_INT(struct vit, patch, 16, 1, 256, "the side of a patch in pixels; what is left over at the edges is not seen"),
     RT_INT(struct vit, depth, 12, 1, 64, "blocks"),
-    RT_FLOAT(struct vit, drop_path, 0.0, 0.0, 0.95,
-             "probability of dropping a branch of the last block for an image in training; growing from 0 at the first"),
+    RT_FLOAT(
+        struct vit, drop_path, 0.0, 0.0, 0.95,
+        "probability of dropping a branch of the last block for an image in training; growing from 0 at the first"),
     RT_PARAM_END,
 };
 
@@ -60,9 +61,9 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
         rt_graph_refuse(graph, "images of %zu x %zu are smaller than a patch of %zu x %zu", input->height, input->width,
                         patch, patch);
     int x = rt_graph_input(graph, input->height, input->width, input->channels);
-    const int proj = rt_graph_convolution(
-        graph, "patch_embed.proj", x,
-        (rt_window){.channels = 64 * heads[v], .kernel = patch, .stride = patch, .bias = true});
+    const int proj =
+        rt_graph_convolution(graph, "patch_embed.proj", x,
+                             (rt_window){.channels = 64 * heads[v], .kernel = patch, .stride = patch, .bias = true});
     x = rt_graph_tokens(graph, "tokens", proj, "cls_token", "pos_embed");
     for (int64_t i = 0; i < options->depth; ++i) {
         x = transform(graph, rt_layer("blocks.%d", (int)i).text, x, heads[v],

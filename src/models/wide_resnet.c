@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/layers.h"
 #include "models/models.h"
 #include "models/width.h"
 
@@ -76,9 +77,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     }
     x = rt_graph_batch_norm(graph, "bn1", x);
     x = rt_graph_relu(graph, "relu", x);
-    x = rt_graph_global_average_pool(graph, "avgpool", x);
-    rt_graph_tap(graph, "penultimate", x);
-    rt_graph_output(graph, rt_graph_linear(graph, "fc", x, input->classes, true));
+    rt_pooled_classifier(graph, x, NULL, 0.0, "fc", input->classes);
 }
 
 const rt_model_family rt_model_family_wide_resnet = {
