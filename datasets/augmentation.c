@@ -27,6 +27,18 @@ bool rt_draw_happens(rt_draws *draws, double probability)
     return rt_random_uniform(&draws->key, draws->next++) < probability;
 }
 
+static bool is_range(const rt_float_list *list)
+{
+    return list->count == 0 || (list->count == 2 && list->values[0] <= list->values[1]);
+}
+
+const char *rt_check_ranges(const rt_float_list *scale, const rt_float_list *ratio)
+{
+    return is_range(scale) && is_range(ratio)
+               ? NULL
+               : "'scale' and 'ratio' are lists of two numbers, the least and the largest";
+}
+
 void rt_canvas_turn(rt_canvas *canvas)
 {
     uint8_t *pixels = canvas->pixels;

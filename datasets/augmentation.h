@@ -24,6 +24,10 @@ typedef struct rt_canvas {
     uint8_t *pixels, *spare;
 } rt_canvas;
 
+/* For check(): what is wrong with lists of the least and the largest share of an area and shape, which may be empty, in
+ * words; NULL where nothing is. */
+const char *rt_check_ranges(const rt_float_list *scale, const rt_float_list *ratio);
+
 /* Makes `spare` the image, and the other way round. */
 void rt_canvas_turn(rt_canvas *canvas);
 

@@ -20,17 +20,10 @@ static const rt_param params[] = {
     RT_PARAM_END,
 };
 
-static bool is_range(const rt_float_list *list)
-{
-    return list->count == 0 || (list->count == 2 && list->values[0] <= list->values[1]);
-}
-
 static const char *check(const void *settings)
 {
     const struct random_erasing *wish = settings;
-    return is_range(&wish->scale) && is_range(&wish->ratio)
-               ? NULL
-               : "'scale' and 'ratio' are lists of two numbers, the least and the largest";
+    return rt_check_ranges(&wish->scale, &wish->ratio);
 }
 
 static void finish(const void *settings, rt_draws *draws, size_t height, size_t width, size_t channels, float *values)

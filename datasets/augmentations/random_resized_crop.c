@@ -18,17 +18,10 @@ static const rt_param params[] = {
     RT_PARAM_END,
 };
 
-static bool is_range(const rt_float_list *list)
-{
-    return list->count == 0 || (list->count == 2 && list->values[0] <= list->values[1]);
-}
-
 static const char *check(const void *settings)
 {
     const struct random_resized_crop *crop = settings;
-    return is_range(&crop->scale) && is_range(&crop->ratio)
-               ? NULL
-               : "'scale' and 'ratio' are lists of two numbers, the least and the largest";
+    return rt_check_ranges(&crop->scale, &crop->ratio);
 }
 
 /* Where ten tries do not fit: the largest centre whose shape is allowed. */

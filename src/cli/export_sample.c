@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/metrics.h"
 #include "train/pretrained.h"
 
 static const double tolerance = 1e-3;
@@ -93,15 +94,6 @@ void rt_export_sample_free(rt_export_sample *sample)
     *sample = (rt_export_sample){0};
 }
 
-static size_t best(const float *logits, size_t classes)
-{
-    size_t found = 0;
-    for (size_t k = 1; k < classes; ++k)
-        if (logits[k] > logits[found])
-            found = k;
-    return found;
-}
-
 rt_status rt_export_compare(const rt_export_sample *sample, const char *path, const float *logits,
                             rt_export_difference *difference, rt_error *err)
 {
@@ -114,7 +106,8 @@ rt_status rt_export_compare(const rt_export_sample *sample, const char *path, co
             difference->largest = fmax(difference->largest, fabs((double)own[k] - (double)theirs[k]));
             difference->scale = fmax(difference->scale, fabs((double)own[k]));
         }
-        difference->same_top1 += best(own, sample->classes) == best(theirs, sample->classes);
+        difference->same_top1 +=
+            rt_predicted_class(own, sample->classes) == rt_predicted_class(theirs, sample->classes);
     }
     if (!finite)
         return rt_fail(err, RT_ERROR_NUMERIC, "'%s' gives logits that are not finite, or the student does", path);

@@ -11,6 +11,7 @@
 #include "check/check.h"
 #include "cli/command.h"
 #include "cli/plugins.h"
+#include "formats/json.h"
 #include "recipe/number.h"
 #include "recipe/recipe.h"
 #include "report/table.h"
@@ -111,11 +112,6 @@ static void add_row(rt_table *table, const rt_check *check, const rt_check_resul
     rt_table_cell(table, "%s", result->note[0] ? result->note : check->question);
 }
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static void add_json(json_t *list, const rt_check *check, const rt_check_result *result)
 {
     static const char *const words[] = {"passed", "failed", "does not apply"};
@@ -131,7 +127,8 @@ static void add_json(json_t *list, const rt_check *check, const rt_check_result 
         json_object_set_new(item, "failure",
                             json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "words", failure->words, "shapes",
                                       failure->shapes, "element", failure->element, "seed", (json_int_t)failure->seed,
-                                      "expected", number(failure->expected), "got", number(failure->got)));
+                                      "expected", rt_json_number(failure->expected), "got",
+                                      rt_json_number(failure->got)));
     json_array_append_new(list, item);
 }
 

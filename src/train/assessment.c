@@ -1,8 +1,9 @@
 #include "train/assessment.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
+
+#include "train/metrics.h"
 
 int rt_assessment_begin(rt_assessment *assessment, size_t classes)
 {
@@ -17,19 +18,6 @@ void rt_assessment_end(rt_assessment *assessment)
 {
     free(assessment->confusion);
     *assessment = (rt_assessment){0};
-}
-
-/* The class of the first largest logit; `classes` where one is not finite. */
-static size_t predict(const float *logits, size_t classes)
-{
-    size_t best = 0;
-    for (size_t k = 0; k < classes; ++k) {
-        if (!isfinite(logits[k]))
-            return classes;
-        if (logits[k] > logits[best])
-            best = k;
-    }
-    return best;
 }
 
 /* The bin of a confidence in (0, 1], whose upper end belongs to it. */
@@ -61,11 +49,10 @@ static void add_sample(rt_assessment *a, const float *logits, size_t label, size
 void rt_assessment_add(rt_assessment *assessment, const float *logits, const int64_t *labels, size_t count)
 {
     for (size_t n = 0; n < count; ++n, logits += assessment->classes) {
-        size_t prediction = predict(logits, assessment->classes);
-        if (prediction == assessment->classes)
-            ++assessment->left_out;
+        if (rt_logits_are_finite(logits, assessment->classes))
+            add_sample(assessment, logits, (size_t)labels[n], rt_predicted_class(logits, assessment->classes));
         else
-            add_sample(assessment, logits, (size_t)labels[n], prediction);
+            ++assessment->left_out;
     }
 }
 

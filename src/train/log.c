@@ -7,17 +7,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "formats/json.h"
+
 static json_t *begin(const char *event)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return json_pack("{s:f, s:s}", "time", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec, "event", event);
-}
-
-/* JSON has no NaN. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
 }
 
 /* A run that was killed, or whose disk was full, may have left half a line: it stays, and ends there. */
@@ -53,9 +49,9 @@ static void add_metrics(json_t *line, const char *name, const rt_metrics *metric
 {
     if (metrics)
         json_object_set_new(line, name,
-                            json_pack("{s:o, s:o, s:o}", "top1", number(rt_metrics_top1(metrics)), "top5",
-                                      number(rt_metrics_top5(metrics)), "cross_entropy",
-                                      number(rt_metrics_cross_entropy(metrics))));
+                            json_pack("{s:o, s:o, s:o}", "top1", rt_json_number(rt_metrics_top1(metrics)), "top5",
+                                      rt_json_number(rt_metrics_top5(metrics)), "cross_entropy",
+                                      rt_json_number(rt_metrics_cross_entropy(metrics))));
 }
 
 rt_status rt_log_epoch(const char *path, const rt_epoch_row *row, const rt_loss_recipe *terms, size_t term_count,
@@ -66,7 +62,7 @@ rt_status rt_log_epoch(const char *path, const rt_epoch_row *row, const rt_loss_
     for (size_t i = 0; i < term_count; ++i) {
         rt_term_name(terms, i, name);
         json_array_append_new(list, json_pack("{s:s, s:f, s:o}", "name", name, "weight", row->weights[i], "value",
-                                              number(row->losses[i])));
+                                              rt_json_number(row->losses[i])));
     }
     json_object_set_new(line, "epoch", json_integer(row->epoch));
     json_object_set_new(line, "lr", json_real(row->learning_rate));
@@ -89,11 +85,11 @@ rt_status rt_log_gradients(const char *path, const rt_monitor *monitor, rt_error
         rt_term_name(monitor->losses, i, name);
         json_t *term = json_pack("{s:s}", "name", name);
         if (monitor->recipe->monitored[RT_MONITOR_NORM]) {
-            json_object_set_new(term, "norm", number(gradient->norm));
-            json_object_set_new(term, "feature_norm", number(gradient->feature_norm));
+            json_object_set_new(term, "norm", rt_json_number(gradient->norm));
+            json_object_set_new(term, "feature_norm", rt_json_number(gradient->feature_norm));
         }
         if (monitor->recipe->monitored[RT_MONITOR_COSINE])
-            json_object_set_new(term, "cosine", number(gradient->cosine));
+            json_object_set_new(term, "cosine", rt_json_number(gradient->cosine));
         json_array_append_new(list, term);
     }
     json_object_set_new(line, "step", json_integer(monitor->step));

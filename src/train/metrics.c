@@ -1,9 +1,8 @@
 #include "train/metrics.h"
 
 #include <math.h>
-#include <stdbool.h>
 
-static bool all_finite(const float *logits, size_t classes)
+bool rt_logits_are_finite(const float *logits, size_t classes)
 {
     float poison = 0.0f;
     for (size_t k = 0; k < classes; ++k)
@@ -11,7 +10,7 @@ static bool all_finite(const float *logits, size_t classes)
     return !isnan(poison);
 }
 
-static size_t prediction(const float *logits, size_t classes)
+size_t rt_predicted_class(const float *logits, size_t classes)
 {
     size_t best = 0;
     for (size_t k = 1; k < classes; ++k)
@@ -31,7 +30,7 @@ static size_t rank(const float *logits, size_t label, size_t classes)
 /* -log softmax(logits)[label] */
 static double cross_entropy(const float *logits, size_t label, size_t classes)
 {
-    double largest = (double)logits[prediction(logits, classes)], sum = 0.0;
+    double largest = (double)logits[rt_predicted_class(logits, classes)], sum = 0.0;
     for (size_t k = 0; k < classes; ++k)
         sum += exp((double)logits[k] - largest);
     return log(sum) - ((double)logits[label] - largest);
@@ -41,7 +40,7 @@ void rt_metrics_add(rt_metrics *metrics, const float *logits, const int64_t *lab
 {
     metrics->samples += count;
     for (size_t n = 0; n < count; ++n, logits += classes) {
-        if (!all_finite(logits, classes)) {
+        if (!rt_logits_are_finite(logits, classes)) {
             ++metrics->not_finite;
             metrics->cross_entropy_sum = NAN;
             continue;
@@ -58,8 +57,8 @@ void rt_metrics_add_teacher(rt_metrics *metrics, const float *logits, const floa
 {
     metrics->compared += count;
     for (size_t n = 0; n < count; ++n, logits += classes, teacher += classes)
-        metrics->agreed += all_finite(logits, classes) && all_finite(teacher, classes) &&
-                           prediction(logits, classes) == prediction(teacher, classes);
+        metrics->agreed += rt_logits_are_finite(logits, classes) && rt_logits_are_finite(teacher, classes) &&
+                           rt_predicted_class(logits, classes) == rt_predicted_class(teacher, classes);
 }
 
 static double percent(size_t part, size_t whole)

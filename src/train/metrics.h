@@ -2,6 +2,7 @@
 #ifndef RETORT_TRAIN_METRICS_H
 #define RETORT_TRAIN_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,10 @@ typedef struct rt_metrics {
     double cross_entropy_sum; /* over samples; NaN as soon as not_finite is not 0 */
     size_t compared, agreed;  /* with a teacher: samples, and those with the same prediction */
 } rt_metrics;
+
+/* Of one sample's logits [classes]: its prediction, and whether all of them are finite. */
+size_t rt_predicted_class(const float *logits, size_t classes);
+bool rt_logits_are_finite(const float *logits, size_t classes);
 
 /* logits [count, classes], labels [count], each in [0, classes). */
 void rt_metrics_add(rt_metrics *metrics, const float *logits, const int64_t *labels, size_t count, size_t classes);

@@ -10,16 +10,11 @@
 #include "base/median.h"
 #include "base/threads.h"
 #include "base/version.h"
+#include "formats/json.h"
 
 enum { LATENCY_RUNS = 51, EVALUATION_BATCH = 256 };
 
-/* JSON has no NaN. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-/* Nor bytes that are not UTF-8, which a file's name may hold. */
+/* JSON has no bytes that are not UTF-8, which a file's name may hold. */
 static json_t *file_name(const char *name)
 {
     json_t *string = json_string(name);
@@ -33,7 +28,7 @@ static json_t *describe_teaching(const rt_training_result *t)
     if (counts->hits + counts->misses == 0)
         return json_null();
     return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "precision", t->teacher_precision, "agreement",
-                     number(t->teacher_agreement), "from_memo", (json_int_t)counts->hits, "computed",
+                     rt_json_number(t->teacher_agreement), "from_memo", (json_int_t)counts->hits, "computed",
                      (json_int_t)counts->misses, "damaged", (json_int_t)counts->damaged, "kept",
                      (json_int_t)counts->kept);
 }
@@ -43,7 +38,7 @@ static json_t *describe_training(const rt_training_result *t)
     return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f, s:o}", "precision", t->precision,
                      "epochs", (json_int_t)t->epochs, "best_epoch", (json_int_t)t->best_epoch, "best_top1",
                      t->best_top1, "best_top5", t->best_top5, "last_top1", t->last_top1, "last_top5", t->last_top5,
-                     "last_cross_entropy", number(t->last_cross_entropy), "best_picked_on",
+                     "last_cross_entropy", rt_json_number(t->last_cross_entropy), "best_picked_on",
                      t->picked_on_validation ? "validation" : "test", "train_images_per_s", t->images_per_s,
                      "train_seconds", t->seconds, "teacher_logits", describe_teaching(t));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "formats/json.h"
 
 static bool differ_in_seed_alone(const rt_sweep_runs *runs, const rt_sweep_run *one, const rt_sweep_run *other)
 {
@@ -80,12 +81,6 @@ static void write_csv(const rt_sweep_runs *runs, FILE *file)
     }
 }
 
-/* JSON has no NaN. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *describe_row(const rt_sweep_runs *runs, const rt_sweep_row *row)
 {
     json_t *values = json_object(), *members = json_array();
@@ -97,8 +92,9 @@ static json_t *describe_row(const rt_sweep_runs *runs, const rt_sweep_row *row)
             json_array_append_new(members, json_string(runs->runs[i].name));
     return json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "values", values, "runs", members, "finished",
                      (json_int_t)row->finished, "failed", (json_int_t)row->failed, "best_top1_mean",
-                     number(row->best.mean), "best_top1_deviation", number(row->best.deviation), "last_top1_mean",
-                     number(row->last.mean), "last_top1_deviation", number(row->last.deviation));
+                     rt_json_number(row->best.mean), "best_top1_deviation", rt_json_number(row->best.deviation),
+                     "last_top1_mean", rt_json_number(row->last.mean), "last_top1_deviation",
+                     rt_json_number(row->last.deviation));
 }
 
 static rt_status write_text(const char *folder, const char *name, const char *text, rt_error *err)
