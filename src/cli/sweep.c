@@ -86,12 +86,12 @@ static rt_status print_table(const rt_sweep_runs *runs, const rt_sweep_row *rows
     char columns[RT_SWEEP_MAX_KEYS + 8] = "";
     size_t keys = 0;
     for (size_t k = 0; k < runs->key_count; ++k)
-        if (strcmp(runs->keys[k], "seed") != 0)
+        if (rt_sweep_compares(runs, k))
             columns[keys++] = 'l';
     strcpy(columns + keys, "rrrrr");
     rt_table *table = rt_table_new(columns);
     for (size_t k = 0; k < runs->key_count; ++k)
-        if (strcmp(runs->keys[k], "seed") != 0)
+        if (rt_sweep_compares(runs, k))
             rt_table_cell(table, "%s", runs->keys[k]);
     const char *const titles[] = {"runs", "top-1 best", "spread", "top-1 last", "spread"};
     for (size_t i = 0; i < sizeof titles / sizeof *titles; ++i)
@@ -99,7 +99,7 @@ static rt_status print_table(const rt_sweep_runs *runs, const rt_sweep_row *rows
     rt_table_rule(table);
     for (size_t i = 0; i < count; ++i) {
         for (size_t k = 0; k < runs->key_count; ++k)
-            if (strcmp(runs->keys[k], "seed") != 0)
+            if (rt_sweep_compares(runs, k))
                 rt_table_cell(table, "%s", rows[i].first->values[k]);
         if (rows[i].failed > 0)
             rt_table_cell(table, "%zu, %zu failed", rows[i].finished, rows[i].failed);

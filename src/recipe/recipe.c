@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/file.h"
 #include "recipe/read.h"
 
 static void read_recipe(rt_loading *loader, const rt_yaml *root)
@@ -82,15 +81,10 @@ rt_status rt_recipe_load(const char *path, const char *const *overrides, size_t 
                          rt_catalogue *catalogue, rt_recipe **recipe, rt_diagnostics *diagnostics)
 {
     *recipe = NULL;
-    rt_error err = {0};
     rt_bytes bytes = {0};
-    rt_status status = rt_file_read(path, RT_TREE_MAX_BYTES, &bytes, &err);
-    if (status != RT_OK) {
-        rt_diagnostics_add(diagnostics, (rt_mark){0}, "%s", err.message);
-        return status;
-    }
-    status = rt_recipe_parse(path, (const char *)bytes.data, bytes.size, overrides, override_count, use, catalogue,
-                             recipe, diagnostics);
+    RT_TRY(rt_tree_read(path, &bytes, diagnostics));
+    rt_status status = rt_recipe_parse(path, (const char *)bytes.data, bytes.size, overrides, override_count, use,
+                                       catalogue, recipe, diagnostics);
     rt_bytes_free(&bytes);
     return status;
 }

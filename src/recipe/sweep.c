@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "recipe/writer.h"
 
 static const char vary_source[] = "--vary";
@@ -168,14 +167,10 @@ static void count_runs(struct reading *reading)
 rt_status rt_sweep_read(const char *path, const char *const *vary, size_t vary_count, rt_sweep **sweep,
                         rt_diagnostics *diagnostics)
 {
-    rt_error err = {0};
     rt_bytes bytes = {0};
+    rt_status status = RT_OK;
     *sweep = NULL;
-    rt_status status = rt_file_read(path, RT_TREE_MAX_BYTES, &bytes, &err);
-    if (status != RT_OK) {
-        rt_diagnostics_add(diagnostics, (rt_mark){0}, "%s", err.message);
-        return status;
-    }
+    RT_TRY(rt_tree_read(path, &bytes, diagnostics));
     rt_owner *owner = rt_owner_new();
     rt_sweep *fresh = owner ? rt_owner_take(owner, 1, sizeof *fresh) : NULL;
     const char *name = fresh ? rt_owner_copy(owner, path, strlen(path)) : NULL;
@@ -260,8 +255,7 @@ rt_status rt_sweep_load(const rt_sweep *sweep, size_t run, const char *const *ov
     return status;
 }
 
-/* All that makes batches and what a teacher says of them, as text. */
-static char *describe_batches(const rt_recipe *recipe, const rt_recipe *stand_in)
+char *rt_recipe_batches(const rt_recipe *recipe, const rt_recipe *stand_in)
 {
     rt_recipe shared = *recipe;
     shared.student = stand_in->student;
@@ -270,13 +264,4 @@ static char *describe_batches(const rt_recipe *recipe, const rt_recipe *stand_in
     shared.train = stand_in->train;
     shared.train.batch = recipe->train.batch;
     return rt_recipe_resolve(&shared);
-}
-
-bool rt_recipe_shares_batches(const rt_recipe *one, const rt_recipe *other)
-{
-    char *a = describe_batches(one, one), *b = describe_batches(other, one);
-    const bool same = a && b && strcmp(a, b) == 0;
-    free(a);
-    free(b);
-    return same;
 }

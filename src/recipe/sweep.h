@@ -46,8 +46,9 @@ char *rt_sweep_name(const rt_sweep *sweep, size_t run);
 rt_status rt_sweep_load(const rt_sweep *sweep, size_t run, const char *const *overrides, size_t override_count,
                         rt_catalogue *catalogue, rt_recipe **recipe, rt_diagnostics *diagnostics);
 
-/* Whether two recipes may be trained on the same batches by the same teacher: they agree on all but the student, the
- * loss and how it is trained, and there on the batch. False without memory. */
-bool rt_recipe_shares_batches(const rt_recipe *one, const rt_recipe *other);
+/* All that makes batches and what teachers say of them, as text that is the same for recipes which may be trained on
+ * the same ones: everything but the student, the loss and how it is trained, which are `stand_in`'s, and there the
+ * batch. Allocated; NULL without memory. */
+char *rt_recipe_batches(const rt_recipe *recipe, const rt_recipe *stand_in);
 
 #endif

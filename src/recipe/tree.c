@@ -99,6 +99,15 @@ rt_shown rt_yaml_show(const rt_yaml *node)
     return shown;
 }
 
+rt_status rt_tree_read(const char *path, rt_bytes *bytes, rt_diagnostics *diagnostics)
+{
+    rt_error err = {0};
+    rt_status status = rt_file_read(path, RT_TREE_MAX_BYTES, bytes, &err);
+    if (status != RT_OK)
+        rt_diagnostics_add(diagnostics, (rt_mark){0}, "%s", err.message);
+    return status;
+}
+
 rt_mark rt_origin_mark(const rt_origin *origin, size_t index, size_t line, size_t column)
 {
     if (origin->argument > 0)

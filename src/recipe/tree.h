@@ -6,6 +6,7 @@
 #ifndef RETORT_RECIPE_TREE_H
 #define RETORT_RECIPE_TREE_H
 
+#include "base/file.h"
 #include "recipe/owner.h"
 #include "recipe/recipe.h"
 #include "recipe/text.h"
@@ -66,6 +67,9 @@ bool rt_origin_check(rt_tree *tree, const char *text, size_t size, const rt_orig
 /* The tree of a text, or NULL where no tree can be made of it. Mistakes go to tree->diagnostics; some leave a tree
  * that can be read further. */
 rt_yaml *rt_tree_parse(rt_tree *tree, const char *text, size_t size, rt_origin origin);
+
+/* The text of a recipe's file; why it cannot be read is a diagnostic without a place. Free with rt_bytes_free(). */
+rt_status rt_tree_read(const char *path, rt_bytes *bytes, rt_diagnostics *diagnostics);
 
 /* Applies "train.epochs=40" as argument number `argument` (1-based) to the tree below `root`. A list's item is named by
  * its index, or by its key where it is a mapping of one key. Mappings on the way are made where they are absent. */

@@ -92,7 +92,7 @@ static rt_status get_teacher(rt_pipeline *pipeline, size_t number, const rt_loss
         *outcome = pipeline->measured[number];
         outcome->role = places[number].role;
         outcome->model = teacher->model;
-        if (!outcome->present)
+        if (!outcome->present && !pipeline->job->passes_teachers_over)
             RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[number], outcome, err));
         RT_TRY(rt_file_size(teacher->weights, &outcome->file_bytes, err));
     }

@@ -18,6 +18,7 @@ typedef struct rt_pipeline_job {
     const char *const *labels;  /* of each student, for progress lines */
     size_t together;            /* as in job.h */
     bool tolerant;              /* likewise */
+    bool passes_teachers_over;  /* nobody reads the outcome of a teacher from a file: it is not measured for that */
     bool resume;                /* likewise */
     const volatile sig_atomic_t *stop;
 } rt_pipeline_job;
@@ -38,7 +39,7 @@ typedef struct rt_pipeline {
 
 /* Opens the data and the weights that the recipes name and builds every network once, so that whatever is wrong with
  * them is known before anything is written. Several recipes must agree on data, teachers, seed, threads, convolution
- * and batch (rt_recipe_shares_batches()), and are without `baseline`. */
+ * and batch (rt_recipe_batches()), and are without `baseline`. */
 rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *const *recipes, size_t count,
                            rt_error *err);
 void rt_pipeline_close(rt_pipeline *pipeline); /* accepts a zeroed struct */

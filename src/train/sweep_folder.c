@@ -25,6 +25,34 @@ static rt_status make_room(rt_sweep_runs *runs, size_t key_count, size_t count)
     return RT_OK;
 }
 
+/* The groups of runs that share batches and teacher. */
+static rt_status group_runs(rt_sweep_runs *runs)
+{
+    rt_status status = RT_OK;
+    char **texts = calloc(runs->count, sizeof *texts);
+    for (size_t i = 0; i < runs->count && status == RT_OK; ++i) {
+        rt_sweep_run *run = &runs->runs[i];
+        char *text = texts ? rt_recipe_batches(run->recipe, runs->runs[0].recipe) : NULL;
+        status = text ? RT_OK : RT_ERROR_MEMORY;
+        run->group = 0;
+        while (text && run->group < i && (!texts[run->group] || strcmp(texts[run->group], text) != 0))
+            ++run->group;
+        if (texts && run->group == i)
+            texts[i] = text; /* of the first of a group alone */
+        else
+            free(text);
+    }
+    for (size_t i = 0; texts && i < runs->count; ++i)
+        free(texts[i]);
+    free(texts);
+    return status;
+}
+
+bool rt_sweep_compares(const rt_sweep_runs *runs, size_t k)
+{
+    return strcmp(runs->keys[k], "seed") != 0;
+}
+
 /* What cannot be varied by one program on the same threads, or is meant otherwise. */
 static void refuse_some(const rt_recipe *first, const rt_recipe *recipe, rt_diagnostics *diagnostics)
 {
@@ -57,6 +85,8 @@ rt_status rt_sweep_runs_new(const rt_sweep *sweep, const char *const *overrides,
         if (status == RT_OK)
             refuse_some(runs->runs[0].recipe ? runs->runs[0].recipe : run->recipe, run->recipe, diagnostics);
     }
+    if (!is_short && !diagnostics->is_short && diagnostics->mistakes == mistakes)
+        is_short = group_runs(runs) != RT_OK;
     diagnostics->is_short |= is_short;
     if (!diagnostics->is_short && diagnostics->mistakes == mistakes)
         return RT_OK;
@@ -192,6 +222,9 @@ rt_status rt_sweep_runs_open(const char *folder, rt_catalogue *catalogue, rt_swe
                      : RT_ERROR_MEMORY;
         free(recipe);
     }
+    if (status == RT_OK)
+        status = group_runs(runs);
+    diagnostics->is_short |= status == RT_ERROR_MEMORY;
     if (status != RT_OK)
         rt_sweep_runs_close(runs);
     return status;

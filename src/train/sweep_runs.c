@@ -37,7 +37,7 @@ static rt_status open_group(const rt_sweep_runs *runs, size_t first, struct grou
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu runs", most);
     for (size_t i = first; i < runs->count; ++i) {
         rt_sweep_run *run = &runs->runs[i];
-        if (i > first && !rt_recipe_shares_batches(runs->runs[first].recipe, run->recipe))
+        if (run->group != first)
             continue;
         group->recipes[group->count] = run->recipe;
         group->folders[group->count] = run->folder;
@@ -45,15 +45,6 @@ static rt_status open_group(const rt_sweep_runs *runs, size_t first, struct grou
         group->runs[group->count++] = run;
     }
     return RT_OK;
-}
-
-/* Whether an earlier run shares its batches: then it is in that one's group. */
-static bool is_grouped(const rt_sweep_runs *runs, size_t number)
-{
-    for (size_t i = 0; i < number; ++i)
-        if (rt_recipe_shares_batches(runs->runs[i].recipe, runs->runs[number].recipe))
-            return true;
-    return false;
 }
 
 /* Reads the results of a group in which nothing is left to do. */
@@ -85,6 +76,7 @@ static rt_status train_group(const struct group *group, const rt_sweep_setting *
                                                           .labels = group->labels,
                                                           .together = setting->together,
                                                           .tolerant = true,
+                                                          .passes_teachers_over = true,
                                                           .resume = setting->resume,
                                                           .stop = setting->stop},
                                        group->outcomes, err);
@@ -117,7 +109,7 @@ static rt_status run_group(const rt_sweep_runs *runs, size_t first, const rt_swe
 rt_status rt_sweep_runs_train(rt_sweep_runs *runs, const rt_sweep_setting *setting, rt_error *err)
 {
     for (size_t i = 0; i < runs->count; ++i)
-        if (!is_grouped(runs, i))
+        if (runs->runs[i].group == i)
             RT_TRY(run_group(runs, i, setting, err));
     return RT_OK;
 }
@@ -127,7 +119,7 @@ rt_status rt_sweep_runs_try(const rt_sweep_runs *runs, rt_engine *engine, rt_err
     for (size_t i = 0; i < runs->count; ++i) {
         struct group group;
         rt_pipeline pipeline = {0};
-        if (is_grouped(runs, i))
+        if (runs->runs[i].group != i)
             continue;
         rt_status status = open_group(runs, i, &group, err);
         if (status == RT_OK)

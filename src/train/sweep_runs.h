@@ -10,6 +10,7 @@ typedef struct rt_sweep_run {
     char *folder;      /* with the sweep's in front */
     char **values;     /* the name of each key's value */
     rt_recipe *recipe; /* its own, with the values in it */
+    size_t group;      /* number of the first run with the same batches and teacher (rt_recipe_batches()) */
     rt_outcome outcome;
 } rt_sweep_run;
 
@@ -33,6 +34,9 @@ rt_status rt_sweep_runs_open(const char *folder, rt_catalogue *catalogue, rt_swe
                              rt_diagnostics *diagnostics);
 void rt_sweep_runs_close(rt_sweep_runs *runs); /* accepts a zeroed struct */
 
+/* Whether key number k is one by which runs are compared: all but the seed, which only repeats them. */
+bool rt_sweep_compares(const rt_sweep_runs *runs, size_t k);
+
 /* How it is to be trained. */
 typedef struct rt_sweep_setting {
     rt_engine *engine;
@@ -45,7 +49,7 @@ typedef struct rt_sweep_setting {
  * written. */
 rt_status rt_sweep_runs_try(const rt_sweep_runs *runs, rt_engine *engine, rt_error *err);
 
-/* Trains all that is not finished. Runs that may share batches and teacher (rt_recipe_shares_batches()) are trained
+/* Trains all that is not finished. Runs that may share batches and teacher are trained
  * side by side; each ends with the bits that retort train gives for its recipe. A run whose numbers overflow is given
  * up, and its outcome says so; the others go on. */
 rt_status rt_sweep_runs_train(rt_sweep_runs *runs, const rt_sweep_setting *setting, rt_error *err);

@@ -12,7 +12,7 @@
 static bool differ_in_seed_alone(const rt_sweep_runs *runs, const rt_sweep_run *one, const rt_sweep_run *other)
 {
     for (size_t k = 0; k < runs->key_count; ++k)
-        if (strcmp(runs->keys[k], "seed") != 0 && strcmp(one->values[k], other->values[k]) != 0)
+        if (rt_sweep_compares(runs, k) && strcmp(one->values[k], other->values[k]) != 0)
             return false;
     return true;
 }
@@ -85,7 +85,7 @@ static json_t *describe_row(const rt_sweep_runs *runs, const rt_sweep_row *row)
 {
     json_t *values = json_object(), *members = json_array();
     for (size_t k = 0; k < runs->key_count; ++k)
-        if (strcmp(runs->keys[k], "seed") != 0)
+        if (rt_sweep_compares(runs, k))
             json_object_set_new(values, runs->keys[k], json_string(row->first->values[k]));
     for (size_t i = 0; i < runs->count; ++i)
         if (differ_in_seed_alone(runs, row->first, &runs->runs[i]))
