@@ -19,27 +19,15 @@
 #include "base/file.h"
 #include "formats/half.h"
 #include "retort/random.h"
+#include "scratch_file.h"
 #include "train/memo.h"
 
 enum { SAMPLES = 50, VARIANTS = 18, CLASSES = 7, ENTRIES = SAMPLES * VARIANTS, STRIDE = 40 };
 
-static char folder[] = "/tmp/retort-test-XXXXXX";
-static char path[64];
-
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/test.memo", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return scratch_make("test.memo");
 }
 
 static int remove_file(void **state)
@@ -497,5 +485,5 @@ int main(void)
         TEST(kills_leave_only_right_entries),      TEST(full_disks_end_the_writing_alone),
         TEST(halves_round_to_the_nearest),         TEST(fp16_is_off_by_at_most_its_bound),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

@@ -16,27 +16,16 @@
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "retort/random.h"
+#include "scratch_file.h"
 
 enum { ROUNDS = 4000 };
 
-static char folder[] = "/tmp/retort-test-XXXXXX";
-static char path[64];
 static const char *golden_folder; /* tests/golden/torch: the program's argument */
 
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/file", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return scratch_make("file");
 }
 
 /* Changes one to three bytes, in every other round among the first `header` ones: to what means something there, or by
@@ -204,5 +193,5 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 99;
     golden_folder = argv[1];
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

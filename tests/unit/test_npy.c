@@ -13,24 +13,12 @@
 
 #include "base/file.h"
 #include "formats/npy.h"
-
-static char folder[] = "/tmp/retort-test-XXXXXX";
-static char path[64];
+#include "scratch_file.h"
 
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/file.npy", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return scratch_make("file.npy");
 }
 
 static void write_file(int version, const char *header, const void *data, size_t size)
@@ -226,5 +214,5 @@ int main(void)
         cmocka_unit_test(integers_are_widened),       cmocka_unit_test(headers_of_all_versions_and_orders),
         cmocka_unit_test(broken_headers_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

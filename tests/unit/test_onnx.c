@@ -17,26 +17,14 @@
 #include "export/onnx.h"
 #include "export/protobuf.h"
 #include "retort/random.h"
+#include "scratch_file.h"
 
 enum { ROUNDS = 4000, SIDE = 6, CHANNELS = 3, CLASSES = 4 };
-
-static char folder[] = "/tmp/retort-test-XXXXXX";
-static char path[64];
 
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/file.onnx", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return scratch_make("file.onnx");
 }
 
 /* A small network with most of the operators. */
@@ -201,5 +189,5 @@ int main(void)
         cmocka_unit_test(normalisation_is_part_of_the_network),
         cmocka_unit_test(damaged_files_are_refused_or_run),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

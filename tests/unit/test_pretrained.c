@@ -13,27 +13,15 @@
 
 #include "formats/safetensors.h"
 #include "recipe/recipe.h"
+#include "scratch_file.h"
 #include "train/pretrained.h"
-
-static char folder[] = "/tmp/retort-test-XXXXXX";
-static char path[64];
 
 static const rt_model_input input = {8, 8, 3, 5};
 
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/w", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return scratch_make("w");
 }
 
 static void *settings_of(const char *variant, const char *const *values, size_t count)
@@ -364,5 +352,5 @@ int main(void)
         cmocka_unit_test(a_description_reads_back_to_the_bit),
         cmocka_unit_test(options_are_written_as_they_are_read),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

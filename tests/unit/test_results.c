@@ -12,26 +12,14 @@
 
 #include "base/file.h"
 #include "recipe_text.h"
+#include "scratch_file.h"
 #include "train/log.h"
 #include "train/results.h"
-
-static char folder[] = "/tmp/retort-test-XXXXXX";
-static char path[64];
 
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/results.csv", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return scratch_make("results.csv");
 }
 
 static void assert_file(const char *expected)
@@ -226,5 +214,5 @@ int main(void)
         cmocka_unit_test(tables_of_other_runs_are_refused), cmocka_unit_test(names_that_are_too_long_are_refused),
         cmocka_unit_test(idle_terms_have_no_value),         cmocka_unit_test(log_lines_stay_whole),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

@@ -14,24 +14,12 @@
 
 #include "base/file.h"
 #include "formats/safetensors.h"
-
-static char folder[] = "/tmp/retort-test-XXXXXX";
-static char path[64];
+#include "scratch_file.h"
 
 static int make_folder(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/file", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
+    return scratch_make("file");
 }
 
 static void write_bytes(const void *data, size_t size)
@@ -293,5 +281,5 @@ int main(void)
         cmocka_unit_test(broken_headers_are_refused),
         cmocka_unit_test(other_files_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }
