@@ -133,6 +133,28 @@ static void teachers_see_the_images_and_never_change(void **state)
 }
 
 /* Losses that are not finite name their term and the step; the parameters stay. */
+/* Logits that come from outside, as lockstep.h hands them to many students, teach what a teacher of one's own does. */
+static void logits_from_outside_teach_the_same(void **state)
+{
+    (void)state;
+    struct trial own, outside;
+    begin(&own, small_pair, "{epochs: 1, batch: 16}");
+    begin(&outside, small_pair, "{epochs: 1, batch: 16}");
+    rt_step *steps[] = {&own.rehearsal.step, &outside.rehearsal.step};
+    for (int number = 0; number < 3; ++number) {
+        const rt_batch *batch = rt_loader_next(own.rehearsal.loader);
+        const rt_batch *same = rt_loader_next(outside.rehearsal.loader);
+        assert_int_equal(rt_step_run(steps[0], batch, NULL), RT_OK);
+        assert_int_equal(rt_step_learn(steps[1], same, steps[0]->teacher_logits, NULL), RT_OK);
+        assert_true(steps[0]->losses[1] > 0.0);
+        assert_memory_equal(steps[0]->losses, steps[1]->losses, 2 * sizeof(double));
+    }
+    assert_memory_equal(steps[0]->parameters->values, steps[1]->parameters->values,
+                        steps[0]->parameters->graph->trained_floats * sizeof(float));
+    end(&own);
+    end(&outside);
+}
+
 static void overflow_is_named(void **state)
 {
     (void)state;
@@ -351,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_are_those_of_the_batch),
         cmocka_unit_test(teachers_see_the_images_and_never_change),
+        cmocka_unit_test(logits_from_outside_teach_the_same),
         cmocka_unit_test(overflow_is_named),
         cmocka_unit_test(steps_allocate_nothing),
         cmocka_unit_test(features_are_those_of_the_batch),
