@@ -26,14 +26,15 @@ threads: 1
 END
 sed -e 's/width: 0.25/width: 0.25/; s/batch: 32/batch: 378/; s/epochs: 16/epochs: 60/' \
     -e 's/optimizer: .*/optimizer: adamw/' run.yaml >one_step.yaml
+# Epochs take some milliseconds: there must be many for one of them to be cut off in.
 cat >stages.yaml <<'END'
 retort: 1
 data: {reader: synthetic, shape: [3, 12, 12], classes: 4, samples: 300, test_samples: 80, augment: {flip: true}}
-teacher: {model: resnet8, width: 0.5, train: {epochs: 8, batch: 32, ema: 0.5}}
+teacher: {model: resnet8, width: 0.5, train: {epochs: 40, batch: 32, ema: 0.5}}
 student: {model: convnet, hidden: 8, dropout: 0.2}
 baseline: true
 loss: [cross_entropy: {weight: 0.1}, kl: {weight: 0.9}]
-train: {epochs: 16, batch: 16, optimizer: adamw, schedule: cosine}
+train: {epochs: 120, batch: 16, optimizer: adamw, schedule: cosine}
 threads: 1
 END
 
