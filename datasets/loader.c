@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/mixing.h"
 #include "datasets/view.h"
 #include "retort/random.h"
 
@@ -23,6 +24,7 @@ typedef struct slot {
 typedef struct worker {
     struct rt_loader *loader;
     rt_workspace workspace;
+    float *spare; /* of an image, where images are mixed */
     pthread_t thread;
 } worker;
 
@@ -59,7 +61,7 @@ static rt_status slot_allocate(slot *s, size_t count, size_t image_size, rt_erro
     rt_batch *batch = &s->batch;
     size_t images, total;
     if (__builtin_mul_overflow(count, image_size * sizeof *batch->images, &images) || images > SIZE_MAX / 2 ||
-        __builtin_add_overflow(round_up(images), 3 * round_up(count * sizeof *batch->labels), &total))
+        __builtin_add_overflow(round_up(images), 5 * round_up(count * sizeof *batch->labels), &total))
         return rt_fail(err, RT_ERROR_MEMORY,
                        "loader: a batch of %zu images of %zu values is more than memory can address", count,
                        image_size);
@@ -73,12 +75,24 @@ static rt_status slot_allocate(slot *s, size_t count, size_t image_size, rt_erro
     memory += round_up(count * sizeof *batch->labels);
     batch->samples = (int64_t *)(void *)memory;
     memory += round_up(count * sizeof *batch->samples);
+    batch->mixed_labels = (int64_t *)(void *)memory;
+    memory += round_up(count * sizeof *batch->mixed_labels);
+    batch->mixed_shares = (float *)(void *)memory;
+    memory += round_up(count * sizeof *batch->labels);
     batch->variants = (uint32_t *)(void *)memory;
     return RT_OK;
 }
 
+static rt_status worker_allocate(worker *maker, const rt_loader_options *o, size_t image_size, rt_error *err)
+{
+    if (!rt_mixing_choice(o->augment.choices, o->augment.choice_count))
+        return RT_OK;
+    maker->spare = malloc(image_size * sizeof *maker->spare);
+    return maker->spare ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "loader: no memory to mix images");
+}
+
 /* Makes batch `number` of the loader's epoch. Reads only what stays as it is while a batch is being made. */
-static void make_batch(const rt_loader *loader, size_t number, slot *s, rt_workspace *workspace)
+static void make_batch(const rt_loader *loader, size_t number, slot *s, worker *maker)
 {
     rt_batch *batch = &s->batch;
     const rt_loader_options *o = &loader->options;
@@ -89,12 +103,18 @@ static void make_batch(const rt_loader *loader, size_t number, slot *s, rt_works
         size_t position = loader->order ? loader->order[first + i] : first + i;
         uint32_t index = o->samples[position];
         batch->samples[i] = index;
-        batch->labels[i] = o->images->labels[index];
+        batch->labels[i] = batch->mixed_labels[i] = o->images->labels[index];
+        batch->mixed_shares[i] = 0.0f;
         batch->variants[i] = rt_augment_draw(&o->augment, o->seed, loader->epoch, index);
         const rt_view view = {o->seed, loader->epoch, batch->variants[i]};
-        rt_view_render(&loader->rendering, o->images, index, &view, workspace, batch->images + i * loader->image_size,
-                       &s->err);
+        rt_view_render(&loader->rendering, o->images, index, &view, &maker->workspace,
+                       batch->images + i * loader->image_size, &s->err);
     }
+    if (s->err.status != RT_OK)
+        return;
+    const size_t height = loader->rendering.height, width = loader->rendering.width;
+    const rt_blend blend = rt_mixing_draw(&o->augment, o->seed, loader->epoch, number, height, width);
+    rt_mix(&blend, height, width, loader->rendering.channels, maker->spare, batch);
 }
 
 static bool can_make(const rt_loader *loader)
@@ -116,7 +136,7 @@ static void *work(void *argument)
         slot *s = &loader->slots[number % loader->slot_count];
         ++loader->busy;
         pthread_mutex_unlock(&loader->lock);
-        make_batch(loader, number, s, &self->workspace);
+        make_batch(loader, number, s, self);
         pthread_mutex_lock(&loader->lock);
         --loader->busy;
         s->ready = true;
@@ -201,6 +221,8 @@ rt_status rt_loader_open(const rt_loader_options *options, rt_loader **opened, r
     }
     for (size_t i = 0; i < loader->slot_count && status == RT_OK; ++i)
         status = slot_allocate(&loader->slots[i], batch, loader->image_size, err);
+    for (size_t i = 0; i <= options->workers && status == RT_OK; ++i)
+        status = worker_allocate(&loader->workers[i], options, loader->image_size, err);
     if (status != RT_OK)
         goto done;
     pthread_mutex_init(&loader->lock, NULL);
@@ -237,8 +259,10 @@ void rt_loader_close(rt_loader *loader)
     for (size_t i = 0; loader->slots && i < loader->slot_count; ++i)
         free(loader->slots[i].memory);
     free(loader->slots);
-    for (size_t i = 0; loader->workers && i <= loader->options.workers; ++i)
+    for (size_t i = 0; loader->workers && i <= loader->options.workers; ++i) {
         rt_workspace_free(&loader->workers[i].workspace);
+        free(loader->workers[i].spare);
+    }
     free(loader->workers);
     free(loader->order);
     rt_rendering_free(&loader->rendering);
@@ -283,7 +307,7 @@ const rt_batch *rt_loader_next(rt_loader *loader)
     if (loader->handed < loader->batches) {
         s = &loader->slots[loader->handed % loader->slot_count];
         if (loader->thread_count == 0) {
-            make_batch(loader, loader->handed, s, &loader->workers[0].workspace);
+            make_batch(loader, loader->handed, s, &loader->workers[0]);
             s->ready = true;
         }
         while (!s->ready)

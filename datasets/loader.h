@@ -1,7 +1,8 @@
 /* The loader: from a reader's bytes to normalised, augmented batches, made ahead of time by worker threads.
  *
  * Sample i of epoch e is a pure function of (seed, e, i): order from RT_STREAM_SHUFFLE, crop and flip from
- * RT_STREAM_AUGMENT, other augmentations from RT_STREAM_PICTURE. Nothing depends on the number of workers, and any
+ * RT_STREAM_AUGMENT, other augmentations from RT_STREAM_PICTURE; how a batch is mixed, of (seed, e, number of the
+ * batch), from RT_STREAM_MIX. Nothing depends on the number of workers, and any
  * batch of any epoch can be asked for. Images that are not in memory are read and decoded by the workers, too. */
 #ifndef RETORT_DATASETS_LOADER_H
 #define RETORT_DATASETS_LOADER_H
@@ -38,6 +39,11 @@ typedef struct rt_batch {
     int64_t *labels;    /* [count] */
     int64_t *samples;   /* [count]: index into the reader's images */
     uint32_t *variants; /* [count]: which augmentation: (row * (2 * pad + 1) + column) * 2 + flipped; 0 without */
+
+    /* Where the recipe mixes images (datasets/mixing.h), an image has two labels: `labels` are those with the larger
+     * share in it. */
+    int64_t *mixed_labels; /* [count]: of the other one; the same where nothing was mixed in */
+    float *mixed_shares;   /* [count]: of the other one, 0 to 1/2 */
 } rt_batch;
 
 typedef struct rt_loader rt_loader;

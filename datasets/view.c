@@ -4,9 +4,6 @@
 
 #include "datasets/decode.h"
 
-/* Blocks of a sample's random numbers that an augmentation has for itself. */
-enum { DRAWS_EACH = 1024 };
-
 void rt_workspace_free(rt_workspace *workspace)
 {
     rt_picture_free(&workspace->picture);
@@ -40,7 +37,11 @@ rt_status rt_images_fit(rt_images *images, size_t size, size_t short_side, rt_er
 
 bool rt_view_is_plain(const rt_images *images, const rt_augment *augment)
 {
-    return images->pixels && images->short_side == 0 && augment->choice_count == 0;
+    /* Mixing comes later, and minds no images. */
+    bool plain = images->pixels && images->short_side == 0;
+    for (size_t i = 0; i < augment->choice_count; ++i)
+        plain = plain && augment->choices[i].augmentation->mix;
+    return plain;
 }
 
 static rt_status fetch(const rt_images *images, size_t index, rt_picture *picture, rt_error *err)
@@ -89,11 +90,8 @@ static rt_resampling whole_view(const rt_images *images, const rt_picture *pictu
 
 static rt_draws draws_of(const rt_augmentation *augmentation, const rt_view *view, size_t index)
 {
-    uint32_t place = 0;
-    while (rt_augmentations[place] != augmentation)
-        ++place;
-    return (rt_draws){.key = {.seed = view->seed, .stream = RT_STREAM_PICTURE, .epoch = view->epoch, .index = index},
-                      .next = place * DRAWS_EACH};
+    return rt_draws_for(
+        augmentation, (rt_key){.seed = view->seed, .stream = RT_STREAM_PICTURE, .epoch = view->epoch, .index = index});
 }
 
 static rt_resampling choose(const rt_images *images, const rt_picture *picture, size_t index, const rt_augment *augment,

@@ -1,6 +1,7 @@
-/* Cross-entropy with the true label, optionally smoothed.
+/* Cross-entropy with the true label, or two by their shares in a mixed image, optionally smoothed.
  *
- *     q = softmax(student), t_k = (1 - label_smoothing) [k = label] + label_smoothing / C
+ *     h_k = [k = label], or (1 - share) [k = label] + share [k = mixed label]
+ *     q = softmax(student), t_k = (1 - label_smoothing) h_k + label_smoothing / C
  *     l = -sum_k t_k log q_k                         loss = mean of l over the batch
  *     dl/dstudent_k = q_k - t_k */
 #include "retort/logits.h"
@@ -16,11 +17,13 @@ static const rt_param params[] = {
     RT_PARAM_END,
 };
 
-enum { STUDENT, LABELS, PORTS };
+enum { STUDENT, LABELS, MIXED_LABELS, MIXED_SHARES, PORTS };
 
 static const rt_port ports[] = {
     [STUDENT] = {"student.logits", "N C", RT_PORT_DIFF},
     [LABELS] = {"labels", "N", RT_PORT_INDEX},
+    [MIXED_LABELS] = {"mixed.labels", "N", RT_PORT_INDEX | RT_PORT_OPTIONAL},
+    [MIXED_SHARES] = {"mixed.shares", "N", RT_PORT_OPTIONAL},
 };
 
 /* Scratch: a loss per sample [N], then the student's log-probabilities and probabilities [N, 2, C]. */
@@ -42,14 +45,19 @@ RT_WIDE static void sample(void *context, size_t n)
     const struct work *work = context;
     const rt_port_data *student = &work->io->ports[STUDENT];
     size_t samples = student->shape.dims[0], classes = student->shape.dims[1];
+    const rt_port_data *mixed = &work->io->ports[MIXED_LABELS], *shares = &work->io->ports[MIXED_SHARES];
     size_t label = (size_t)work->io->ports[LABELS].indices[n];
+    size_t other = mixed->indices ? (size_t)mixed->indices[n] : label;
     double *losses = work->io->scratch;
     double *restrict log_q = losses + samples + n * 2 * classes, *restrict q = log_q + classes;
     rt_softmax(student->values + n * classes, classes, 1.0, log_q, q);
 
-    /* The target is `rest` at the label, and `even` everywhere on top of that. */
+    /* The target is `rest` shared by the labels, and `even` everywhere on top of that. */
     double rest = 1.0 - work->smoothing, even = work->smoothing / (double)classes;
-    double loss = -rest * log_q[label];
+    double of_other = shares->values ? rest * (double)shares->values[n] : 0.0, of_label = rest - of_other;
+    double loss = -of_label * log_q[label];
+    if (of_other > 0.0)
+        loss -= of_other * log_q[other];
     if (even > 0.0)
         loss -= even * rt_sum(log_q, classes);
     losses[n] = loss;
@@ -57,9 +65,29 @@ RT_WIDE static void sample(void *context, size_t n)
         return;
     double slope = work->io->weight / (double)samples;
     float *restrict gradient = student->gradient + n * classes;
-    q[label] -= rest;
+    q[label] -= of_label;
+    q[other] -= of_other;
     for (size_t k = 0; k < classes; ++k)
         gradient[k] += (float)(slope * (q[k] - even));
+}
+
+/* Where images are mixed, both arrays say how. */
+static rt_status check_mixed(const rt_loss_io *io, size_t samples, size_t classes, rt_error *err)
+{
+    const int64_t *labels = io->ports[MIXED_LABELS].indices;
+    const float *shares = io->ports[MIXED_SHARES].values;
+    if (!labels && !shares)
+        return RT_OK;
+    if (!labels || !shares)
+        return rt_fail(err, RT_ERROR_USAGE, "loss 'cross_entropy' needs '%s' beside '%s'",
+                       ports[labels ? MIXED_SHARES : MIXED_LABELS].name,
+                       ports[labels ? MIXED_LABELS : MIXED_SHARES].name);
+    for (size_t n = 0; n < samples; ++n)
+        if (!(shares[n] >= 0.0f && shares[n] <= 1.0f))
+            return rt_fail(err, RT_ERROR_USAGE,
+                           "loss 'cross_entropy': the share mixed into sample %zu is %g; it must be within 0 to 1", n,
+                           (double)shares[n]);
+    return rt_labels_check("cross_entropy", labels, samples, classes, err);
 }
 
 static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
@@ -67,6 +95,7 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     const struct cross_entropy *settings = state;
     size_t samples = io->ports[STUDENT].shape.dims[0], classes = io->ports[STUDENT].shape.dims[1];
     RT_TRY(rt_labels_check("cross_entropy", io->ports[LABELS].indices, samples, classes, err));
+    RT_TRY(check_mixed(io, samples, classes, err));
     struct work work = {io, settings->label_smoothing};
     rt_parallel_samples(samples, classes, sample, &work);
     *loss = rt_batch_mean(io->scratch, samples);
@@ -78,7 +107,8 @@ const rt_loss rt_loss_cross_entropy = {
     .name = "cross_entropy",
     .summary = "cross-entropy with the true label, with label smoothing",
     .formula = "-sum_k t_k log softmax(student)_k, t_k = (1 - label_smoothing) [k = label] + label_smoothing / C;\n"
-               "mean over the batch",
+               "mean over the batch. With mixup or cutmix an image has two labels, and in place of [k = label] stands\n"
+               "(1 - share) [k = label] + share [k = mixed label]",
     .reference = "Szegedy, Vanhoucke, Ioffe, Shlens, Wojna: Rethinking the Inception Architecture for Computer Vision, "
                  "CVPR 2016, arXiv:1512.00567, section 7 (label smoothing)",
     .ports = ports,

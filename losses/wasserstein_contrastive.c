@@ -116,7 +116,9 @@ static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
     }
     if (loss->negatives_from == MEMORY) {
         if (shapes[INDICES].count == 0)
-            return rt_fail(err, RT_ERROR_USAGE, "loss 'wasserstein_contrastive': negatives from memory need 'indices'");
+            return rt_fail(err, RT_ERROR_USAGE,
+                           "loss 'wasserstein_contrastive': negatives from memory need 'indices', which "
+                           "mixed images do not have");
         loss->memories = count;
         plan->own[count++] = rt_own_memory("student_memory", loss->places, dimension);
         plan->own[count++] = rt_own_memory("teacher_memory", loss->places, dimension);

@@ -49,9 +49,15 @@ typedef enum rt_port_flags {
  *     "teacher.logits"     "N C"      one teacher's, or what several agree on
  *     "teachers.logits"    "M N C"    of each of M teachers, M >= 1
  *     "labels"             "N"        classes, int64_t, each in 0..C-1
+ *     "mixed.labels"       "N"        where images are mixed, classes of what was mixed in, int64_t
+ *     "mixed.shares"       "N"        its shares, 0 to 1; the rest is the label's
  *     "indices"            "N"        numbers of the samples in the training set, int64_t
  *     "student.features"   "N H W K"  the layers that the recipe's term names with `student` and `teacher`;
  *     "teacher.features"   "N H W D"  in memory [batch, height, width, channels]
+ *
+ * Mixed images are the recipe's wish (data.augment.mixup, cutmix). Without it there is nothing mixed, so that these
+ * ports are optional; with it there are no indices, for a mixed image is no sample of the set, and a loss that reads
+ * "labels" and not "mixed.labels" is refused.
  *
  * Features of a port with two letters, "N K", come flattened to a vector a sample, in the order of memory. */
 typedef struct rt_port {

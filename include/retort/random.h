@@ -24,7 +24,8 @@ typedef enum rt_stream {
     RT_STREAM_SYNTHETIC, /* made-up data; epoch = what is made, index = sample or class */
     RT_STREAM_LOSS,      /* draws of a loss: index = step, epoch = what for, at the loss's will below 2^16 */
     RT_STREAM_LOSS_INIT, /* a loss's own arrays: epoch = the term, index = the array's number */
-    RT_STREAM_PICTURE    /* what augmentations beside crop and flip draw: index = sample */
+    RT_STREAM_PICTURE,   /* what augmentations beside crop and flip draw: index = sample */
+    RT_STREAM_MIX        /* how a batch's images are mixed: index = batch of the epoch */
 } rt_stream;
 
 /* Names one sequence. Fields that a stream has no use for are 0. */
@@ -52,6 +53,17 @@ RT_API double rt_random_uniform(const rt_key *key, uint32_t draw);
 
 /* Standard normal variates 0..count-1 of the sequence (Box-Muller), two from each block. */
 RT_API void rt_random_normal(const rt_key *key, double *values, size_t count);
+
+/* A variate of Beta(a, b), a and b above 0 and finite: in [0, 1], with density proportional to x^(a-1) (1-x)^(b-1).
+ *
+ * It is X / (X + Y) of X from Gamma(a) and Y from Gamma(b), by the rejection of Marsaglia and Tsang (2000, "A simple
+ * method for generating gamma variables"), which is exact; X and Y are kept as logarithms, so that none of them
+ * vanishes where a or b is small. What it computes with is rt_log(), rt_exp() and square roots: bits are the same on
+ * any machine.
+ *
+ * Takes as many blocks as it needs, from *draw on, and leaves *draw behind them: some 3 for each of the two on average.
+ */
+RT_API double rt_random_beta(const rt_key *key, uint32_t *draw, double a, double b);
 
 /* A permutation of 0..count-1 (Fisher-Yates, from the end). count < 2^32. */
 RT_API void rt_random_permutation(const rt_key *key, uint32_t *order, size_t count);

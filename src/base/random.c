@@ -2,6 +2,9 @@
 
 #include <math.h>
 
+#include "retort/exponential.h"
+#include "retort/logarithm.h"
+
 void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4])
 {
     /* The multipliers and Weyl constants of the paper's Philox4x32. */
@@ -60,6 +63,47 @@ void rt_random_normal(const rt_key *key, double *values, size_t count)
         if (i + 1 < count)
             values[i + 1] = radius * sin(two_pi * v);
     }
+}
+
+/* Two uniform numbers in (0, 1), from one block: half a unit in the last place keeps them off the ends. */
+static void two_uniforms(const rt_key *key, uint32_t draw, double uniforms[2])
+{
+    uint32_t words[4];
+    rt_random_block(key, draw, words);
+    for (size_t i = 0; i < 2; ++i)
+        uniforms[i] = ((double)(((uint64_t)words[2 * i] << 32 | words[2 * i + 1]) >> 12) + 0.5) * 0x1p-52;
+}
+
+/* Standard normal, by Marsaglia's polar method: no sine, whose bits are each C library's own. */
+static double polar_normal(const rt_key *key, uint32_t *draw)
+{
+    for (;;) {
+        double point[2];
+        two_uniforms(key, (*draw)++, point);
+        const double x = 2.0 * point[0] - 1.0, y = 2.0 * point[1] - 1.0, square = x * x + y * y;
+        if (square < 1.0 && square > 0.0)
+            return x * sqrt(-2.0 * rt_log(square) / square);
+    }
+}
+
+/* The logarithm of a variate of Gamma(shape). Below 1, Gamma(shape) is Gamma(shape + 1) times u^(1 / shape). */
+static double log_gamma_variate(const rt_key *key, uint32_t *draw, double shape)
+{
+    const double d = (shape < 1.0 ? shape + 1.0 : shape) - 1.0 / 3.0, c = 1.0 / sqrt(9.0 * d);
+    for (;;) {
+        double uniforms[2];
+        const double x = polar_normal(key, draw), root = 1.0 + c * x, v = root * root * root;
+        two_uniforms(key, (*draw)++, uniforms);
+        if (v <= 0.0 || rt_log(uniforms[0]) >= 0.5 * x * x + d - d * v + d * rt_log(v))
+            continue;
+        return rt_log(d) + rt_log(v) + (shape < 1.0 ? rt_log(uniforms[1]) / shape : 0.0);
+    }
+}
+
+double rt_random_beta(const rt_key *key, uint32_t *draw, double a, double b)
+{
+    const double log_x = log_gamma_variate(key, draw, a), log_y = log_gamma_variate(key, draw, b);
+    return 1.0 / (1.0 + rt_exp(log_y - log_x));
 }
 
 void rt_random_permutation(const rt_key *key, uint32_t *order, size_t count)

@@ -23,6 +23,8 @@ static void fill(rt_specimen *specimen, int kind)
 {
     for (size_t p = 0; p < specimen->loss->port_count; ++p) {
         size_t elements = specimen->values[p].elements, last = specimen->shapes[p].count;
+        if (rt_is_share(&specimen->loss->ports[p]))
+            continue; /* a share has its range */
         bool student = strncmp(specimen->loss->ports[p].name, "student", 7) == 0;
         for (size_t i = 0; i < elements; ++i)
             specimen->values[p].values[i] = extreme(kind, student, i, specimen->shapes[p].dims[last - 1]);

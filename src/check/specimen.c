@@ -50,6 +50,11 @@ void rt_guarded_free(rt_guarded *array)
     *array = (rt_guarded){0};
 }
 
+bool rt_is_share(const rt_port *port)
+{
+    return strcmp(port->name, "mixed.shares") == 0;
+}
+
 static bool is_logits(const rt_port *port)
 {
     return strchr(port->shape, 'C') != NULL;
@@ -84,15 +89,19 @@ static bool fill_port(rt_specimen *s, size_t p, const rt_sizes *sizes)
     const rt_port *port = &s->loss->ports[p];
     size_t elements = rt_shape_elements(&s->shapes[p]);
     if (port->flags & RT_PORT_INDEX) {
-        bool labels = strcmp(port->name, "labels") == 0;
+        bool labels = strcmp(port->name, "labels") == 0, mixed = strcmp(port->name, "mixed.labels") == 0;
         s->indices[p] = calloc(elements, sizeof **s->indices);
         for (size_t i = 0; s->indices[p] && i < elements; ++i)
-            s->indices[p][i] = (int64_t)(labels ? (7 * i + 1) % sizes->classes : (i + 2) % s->training_samples);
+            s->indices[p][i] = (int64_t)(labels  ? (7 * i + 1) % sizes->classes
+                                         : mixed ? 5 * i % sizes->classes
+                                                 : (i + 2) % s->training_samples);
         return s->indices[p] != NULL;
     }
     if (!rt_guarded_new(&s->values[p], elements))
         return false;
     fill_numbers(s->values[p].values, elements, is_logits(port), s->seed, (uint32_t)p);
+    for (size_t i = 0; rt_is_share(port) && i < elements; ++i)
+        s->values[p].values[i] = 0.25f * fabsf(s->values[p].values[i]);
     return !(port->flags & RT_PORT_DIFF) || rt_guarded_new(&s->gradients[p], elements);
 }
 

@@ -86,6 +86,9 @@ typedef struct rt_slope {
 
 bool rt_specimen_slope(rt_specimen *specimen, size_t number, rt_slope *slope);
 
+/* Whether the port's numbers are shares, 0 to 1. */
+bool rt_is_share(const rt_port *port);
+
 /* Memory with guards; false where something was written there. */
 bool rt_guarded_new(rt_guarded *array, size_t elements);
 bool rt_guarded_holds(const rt_guarded *array);

@@ -68,6 +68,14 @@ static rt_status write_sheet(const sheet *s, const char *path, rt_error *err)
     return status;
 }
 
+/* "3", or of a mixed image "3+1:25%", the other label with its share. */
+static void say_labels(const rt_batch *batch, size_t i)
+{
+    fprintf(stderr, " %lld", (long long)batch->labels[i]);
+    if (batch->mixed_shares[i] > 0.0f)
+        fprintf(stderr, "+%lld:%.0f%%", (long long)batch->mixed_labels[i], 100.0 * (double)batch->mixed_shares[i]);
+}
+
 static rt_status preview(const rt_recipe *recipe, const char *path, rt_error *err)
 {
     rt_run_data data;
@@ -86,7 +94,7 @@ static rt_status preview(const rt_recipe *recipe, const char *path, rt_error *er
     if (status == RT_OK)
         fprintf(stderr, "%s: the first %zu training images of the first epoch, labels", path, batch->count);
     for (size_t i = 0; status == RT_OK && i < batch->count; ++i)
-        fprintf(stderr, " %lld", (long long)batch->labels[i]);
+        say_labels(batch, i);
     if (status == RT_OK)
         fputc('\n', stderr);
     free(s.pixels);
@@ -132,7 +140,8 @@ const rt_command rt_command_data = {
     .summary = "show what a recipe makes of its images: a sheet of augmented ones",
     .details =
         "Writes the first 32 training images of the first epoch, as the network will see them, into one picture,\n"
-        "and says their labels, row by row. `data.augment={}` shows them without augmentation.\n"
+        "and says their labels, row by row; of a mixed image both, the second with its share. `data.augment={}` shows "
+        "them without augmentation.\n"
         "\n" RT_PLUGINS_DETAILS,
     .run = run,
 };

@@ -12,13 +12,24 @@
 #include "recipe/recipe.h"
 #include "train/term.h"
 
-enum { STUDENT, TEACHER, LABELS, STUDENT_FEATURES, TEACHER_FEATURES, INDICES, INPUTS, MAX_SETTINGS = 64 };
+enum {
+    STUDENT,
+    TEACHER,
+    LABELS,
+    STUDENT_FEATURES,
+    TEACHER_FEATURES,
+    INDICES,
+    MIXED_LABELS,
+    MIXED_SHARES,
+    INPUTS,
+    MAX_SETTINGS = 64
+};
 
 /* The option is the index's name, too: --student, --teacher, --labels, ... */
-static const char *const options[INPUTS] = {"student",          "teacher",          "labels",
-                                            "student-features", "teacher-features", "indices"};
-static const char *const ports[INPUTS] = {"student.logits",   "teacher.logits",   "labels",
-                                          "student.features", "teacher.features", "indices"};
+static const char *const options[INPUTS] = {"student",          "teacher", "labels",       "student-features",
+                                            "teacher-features", "indices", "mixed-labels", "mixed-shares"};
+static const char *const ports[INPUTS] = {"student.logits",   "teacher.logits", "labels",       "student.features",
+                                          "teacher.features", "indices",        "mixed.labels", "mixed.shares"};
 
 struct request {
     const rt_loss *loss;
@@ -169,6 +180,8 @@ static int parse(int argc, char **argv, const rt_catalogue *catalogue, struct re
         {"student-features", required_argument, NULL, STUDENT_FEATURES},
         {"teacher-features", required_argument, NULL, TEACHER_FEATURES},
         {"indices", required_argument, NULL, INDICES},
+        {"mixed-labels", required_argument, NULL, MIXED_LABELS},
+        {"mixed-shares", required_argument, NULL, MIXED_SHARES},
         {"set", required_argument, NULL, SET},
         {"grad", required_argument, NULL, GRADIENT},
         {0},
@@ -246,6 +259,8 @@ const rt_command rt_command_loss = {
                "  --student-features FILE, --teacher-features FILE\n"
                "                   for losses on features: [N, height, width, channels], or [N, features]\n"
                "  --indices FILE   the samples' numbers in the training set, int64 [N]\n"
+               "  --mixed-labels FILE, --mixed-shares FILE\n"
+               "                   for mixed images: the classes mixed in, int64 [N], and their shares, float32 [N]\n"
                "  --set KEY=VALUE  a parameter of the loss; may be repeated\n"
                "  --plugin FILE.so load losses of your own; may be repeated\n"
                "  --grad FILE      write the gradient by the student's logits or features, float32 of their shape\n"

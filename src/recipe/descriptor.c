@@ -24,6 +24,8 @@ static const struct feed {
     {"teacher.logits", {"N C"}, 0, false},
     {"teachers.logits", {"M N C"}, 0, false},
     {"labels", {"N"}, RT_PORT_INDEX, true},
+    {"mixed.labels", {"N"}, RT_PORT_INDEX, true},
+    {"mixed.shares", {"N"}, 0, false},
     {"indices", {"N"}, RT_PORT_INDEX, true},
     {"student.features", {"N ?", "N ? ? ?"}, RT_PORT_DIFF | RT_PORT_ADAPTED, false},
     {"teacher.features", {"N ?", "N ? ? ?"}, 0, false},

@@ -48,6 +48,24 @@ static void check_weight(rt_loading *loader, const rt_yaml *settings, const rt_l
                            term->loss->name);
 }
 
+/* Mixed images have two labels, and are no samples of the training set. */
+static void check_mixing(rt_loading *loader, const rt_loss_recipe *term)
+{
+    const rt_augment_recipe *augment = &loader->recipe->data.augment;
+    const rt_augmentation *mixing = rt_mixing_choice(augment->choices, augment->choice_count);
+    const rt_port *indices = rt_loss_port(term->loss, "indices");
+    if (mixing && rt_loss_port(term->loss, "labels") && !rt_loss_port(term->loss, "mixed.labels"))
+        rt_diagnostics_add(loader->binder.diagnostics, term->mark,
+                           "loss '%s' is defined by one label an image, and data.augment.%s gives it two; take out "
+                           "one of them",
+                           term->loss->name, mixing->name);
+    else if (mixing && indices && !(indices->flags & RT_PORT_OPTIONAL))
+        rt_diagnostics_add(loader->binder.diagnostics, term->mark,
+                           "loss '%s' keeps something of each sample, and by data.augment.%s an image is two samples; "
+                           "take out one of them",
+                           term->loss->name, mixing->name);
+}
+
 static bool is_known(const rt_choice_list *losses, const char *name)
 {
     for (size_t i = 0; losses->name_at(losses->items, i); ++i)
@@ -80,6 +98,7 @@ static void read_term(rt_loading *loader, const rt_yaml *node, const char *no_te
         rt_diagnostics_add(loader->binder.diagnostics, term->mark, "loss '%s' reads %s; %s", term->loss->name, port,
                            no_teacher);
     check_weight(loader, choice.settings, term);
+    check_mixing(loader, term);
     if (term->settings && loader->binder.diagnostics->mistakes == mistakes)
         try_loss(loader, term);
 }

@@ -165,6 +165,11 @@ rt_model_input rt_run_data_input(const rt_run_data *data)
     return (rt_model_input){data->train.height, data->train.width, data->train.channels, data->train.classes};
 }
 
+bool rt_run_data_mixes(const rt_run_data *data)
+{
+    return rt_mixing_choice(data->augment.choices, data->augment.choice_count) != NULL;
+}
+
 rt_status rt_run_data_train_loader(const rt_run_data *data, size_t batch, rt_loader **loader, rt_error *err)
 {
     return rt_loader_open(&(rt_loader_options){.images = &data->train,

@@ -29,6 +29,9 @@ void rt_run_data_close(rt_run_data *data); /* accepts a zeroed struct */
 
 rt_model_input rt_run_data_input(const rt_run_data *data);
 
+/* Whether images are mixed in training, and have two labels. */
+bool rt_run_data_mixes(const rt_run_data *data);
+
 /* A loader over the training samples, shuffled and augmented; or over others, in order and as they are. */
 rt_status rt_run_data_train_loader(const rt_run_data *data, size_t batch, rt_loader **loader, rt_error *err);
 rt_status rt_run_data_plain_loader(const rt_run_data *data, const rt_images *images, const uint32_t *samples,

@@ -18,28 +18,29 @@ static rt_status make_up_data(const rt_recipe *recipe, rt_run_data *data, rt_err
             reader = rt_readers[i];
     if (!reader)
         return rt_fail(err, RT_ERROR_USAGE, "this build has no reader 'synthetic'");
+    if (recipe->data.reader == reader)
+        return rt_run_data_open(recipe, data, err);
+    void *settings = calloc(1, reader->settings_size);
+    if (!settings)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for synthetic data");
+    rt_param_defaults(reader->params, settings);
+    const rt_param *classes = rt_param_find(reader->params, "classes");
+    const rt_param *samples = rt_param_find(reader->params, "samples");
+    *(int64_t *)(void *)((char *)settings + classes->offset) = 100;
+    *(int64_t *)(void *)((char *)settings + samples->offset) = 4 * recipe->train.batch;
+    /* No choices of augmentations in it: data would point at those of this copy. */
     rt_recipe changed = *recipe;
-    void *settings = NULL;
-    if (recipe->data.reader != reader) {
-        settings = calloc(1, reader->settings_size);
-        if (!settings)
-            return rt_fail(err, RT_ERROR_MEMORY, "no memory for synthetic data");
-        rt_param_defaults(reader->params, settings);
-        const rt_param *classes = rt_param_find(reader->params, "classes");
-        const rt_param *samples = rt_param_find(reader->params, "samples");
-        *(int64_t *)(void *)((char *)settings + classes->offset) = 100;
-        *(int64_t *)(void *)((char *)settings + samples->offset) = 4 * recipe->train.batch;
-        changed.data.reader = reader;
-        changed.data.settings = settings;
-        changed.data.root = NULL;
-        changed.data.limit = 0;
-        changed.data.validation = 0.0;
-        changed.data.mean.count = changed.data.std.count = 0;
-        changed.data.size = changed.data.resize = 0;
-        changed.data.corrupt = RT_CORRUPT_STOP;
-        changed.data.augment = (rt_augment_recipe){.crop_pad = 4, .flip = true};
-    }
+    changed.data.reader = reader;
+    changed.data.settings = settings;
+    changed.data.root = NULL;
+    changed.data.limit = 0;
+    changed.data.validation = 0.0;
+    changed.data.mean.count = changed.data.std.count = 0;
+    changed.data.size = changed.data.resize = 0;
+    changed.data.corrupt = RT_CORRUPT_STOP;
+    changed.data.augment = (rt_augment_recipe){.crop_pad = 4, .flip = true};
     rt_status status = rt_run_data_open(&changed, data, err);
+    data->augment.choices = NULL;
     free(settings);
     return status;
 }
@@ -96,7 +97,8 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
                                            .train = &recipe->train,
                                            .samples = r->data.train_count,
                                            .file_samples = r->data.train.count,
-                                           .seed = (uint64_t)recipe->seed},
+                                           .seed = (uint64_t)recipe->seed,
+                                           .mixed = rt_run_data_mixes(&r->data)},
                         err));
     if (r->taught_by)
         r->teacher_inference = rt_teacher_inference(r->taught_by); /* the losses have said by now what it keeps */

@@ -6,7 +6,7 @@
 #include "base/cpu.h"
 #include "train/term_weight.h"
 
-enum { SHARED_ARRAYS = 3, TEACHER_ARRAYS = 2, MOST_ARRAYS = SHARED_ARRAYS + TEACHER_ARRAYS + RT_EXTENSION_ARRAYS };
+enum { SHARED_ARRAYS = 4, TEACHER_ARRAYS = 2, MOST_ARRAYS = SHARED_ARRAYS + TEACHER_ARRAYS + RT_EXTENSION_ARRAYS };
 
 /* The arrays that all losses can name, of `batch` images: the plan's, or, without one, such as have their shapes alone.
  * Returns how many. */
@@ -14,16 +14,22 @@ static size_t list_shared(const rt_step *step, rt_plan *plan, size_t batch, rt_l
 {
     static const float nothing;
     const rt_shape logits = {2, {batch, step->classes}}, indices = {1, {batch}};
-    const rt_loss_array shared[SHARED_ARRAYS] = {
+    const rt_loss_array shared[] = {
         {"student.logits",
          {.shape = logits,
           .values = plan ? rt_plan_output(plan) : &nothing,
           .gradient = plan ? rt_plan_output_gradient(plan) : NULL}},
         {"labels", {.shape = indices, .indices = step->labels}},
-        {"indices", {.shape = indices, .indices = step->indices}},
     };
+    size_t count = sizeof shared / sizeof *shared;
     memcpy(arrays, shared, sizeof shared);
-    return SHARED_ARRAYS;
+    if (step->mixed) {
+        arrays[count++] = (rt_loss_array){"mixed.labels", {.shape = indices, .indices = step->mixed_labels}};
+        arrays[count++] = (rt_loss_array){"mixed.shares", {.shape = indices, .values = step->mixed_shares}};
+    } else {
+        arrays[count++] = (rt_loss_array){"indices", {.shape = indices, .indices = step->indices}};
+    }
+    return count;
 }
 
 /* What a term gets of the teachers: what they agree on, or the one that it names; and all of them. Returns how many
@@ -84,8 +90,11 @@ static rt_status open_all(rt_step *step, const rt_step_options *options, rt_erro
     step->losses = calloc(step->term_count + 1, sizeof *step->losses);
     step->labels = rt_aligned_zeros(step->batch * sizeof *step->labels);
     step->indices = rt_aligned_zeros(step->batch * sizeof *step->indices);
+    step->mixed_labels = rt_aligned_zeros(step->batch * sizeof *step->mixed_labels);
+    step->mixed_shares = rt_aligned_zeros(step->batch * sizeof *step->mixed_shares);
     step->teacher_logits = rt_aligned_zeros(step->batch * step->classes * sizeof(float));
-    if (!step->terms || !step->losses || !step->labels || !step->indices || !step->teacher_logits)
+    if (!step->terms || !step->losses || !step->labels || !step->indices || !step->mixed_labels ||
+        !step->mixed_shares || !step->teacher_logits)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for a step of %zu images", step->batch);
     RT_TRY(rt_extension_open(&step->extension, options->graph, options->teacher, options->losses, options->loss_count,
                              step->batch, err));
@@ -123,6 +132,7 @@ rt_status rt_step_open(rt_step *step, const rt_step_options *options, rt_error *
         .classes = options->graph->nodes[options->graph->output].shape.channels,
         .file_samples = options->file_samples,
         .seed = options->seed,
+        .mixed = options->mixed,
     };
     rt_status status = open_all(step, options, err);
     if (status != RT_OK)
@@ -138,6 +148,8 @@ void rt_step_close(rt_step *step)
     free(step->losses);
     free(step->labels);
     free(step->indices);
+    free(step->mixed_labels);
+    free(step->mixed_shares);
     free(step->teacher_logits);
     rt_plan_free(step->plan);
     rt_plan_free(step->last_plan);
@@ -196,6 +208,10 @@ rt_status rt_step_learn(rt_step *step, const rt_batch *batch, const float *teach
     rt_plan *plan = batch->count == step->batch ? step->plan : step->last_plan;
     memcpy(step->labels, batch->labels, batch->count * sizeof *step->labels);
     memcpy(step->indices, batch->samples, batch->count * sizeof *step->indices);
+    if (step->mixed) {
+        memcpy(step->mixed_labels, batch->mixed_labels, batch->count * sizeof *step->mixed_labels);
+        memcpy(step->mixed_shares, batch->mixed_shares, batch->count * sizeof *step->mixed_shares);
+    }
     if (teacher_logits && teacher_logits != step->teacher_logits)
         memcpy(step->teacher_logits, teacher_logits, batch->count * step->classes * sizeof *teacher_logits);
 

@@ -30,6 +30,9 @@ typedef struct rt_step {
     size_t file_samples;       /* what `indices` are below */
     float *teacher_logits;     /* [batch, classes] */
     int64_t *labels, *indices; /* [batch] */
+    bool mixed;                /* images are mixed: the arrays below are there, and no indices */
+    int64_t *mixed_labels;     /* [batch] */
+    float *mixed_shares;       /* [batch] */
     rt_plan *bound;            /* which plan's arrays the terms read */
     uint64_t seed;
 
@@ -53,6 +56,7 @@ typedef struct rt_step_options {
     size_t samples;      /* an epoch's */
     size_t file_samples; /* the training file's, all of them: a batch's numbers of samples are below it */
     uint64_t seed;
+    bool mixed; /* batches come with mixed_labels and mixed_shares that count */
 } rt_step_options;
 
 /* Plans everything a step needs; all of it is borrowed until rt_step_close(). */

@@ -59,7 +59,8 @@ static rt_status open_all(rt_training *training, rt_error *err)
                                            .train = t->recipe,
                                            .samples = data->train_count,
                                            .file_samples = data->train.count,
-                                           .seed = t->seed},
+                                           .seed = t->seed,
+                                           .mixed = rt_run_data_mixes(data)},
                         err));
     if (t->resume && rt_path_exists(training->checkpoint))
         RT_TRY(rt_checkpoint_load(training->checkpoint, &training->step.update, &training->state, t->loss_count,

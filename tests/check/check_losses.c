@@ -94,6 +94,9 @@ struct trial {
     float student[MAX_LOGITS], teacher[MAX_LOGITS];
     float second[MAX_LOGITS]; /* of another teacher, for losses that read several */
     int64_t labels[MAX_SAMPLES];
+    bool mixed; /* the two below count */
+    int64_t mixed_labels[MAX_SAMPLES];
+    float mixed_shares[MAX_SAMPLES];
     double weight;
     double value;
     float gradient[MAX_LOGITS]; /* the loss's is added to what is here */
@@ -115,9 +118,11 @@ static rt_status evaluate(struct trial *trial, bool wants_gradient, rt_error *er
         {"teacher.logits", {.shape = logits, .values = trial->teacher}},
         {"teachers.logits", {.shape = {3, {2, trial->samples, trial->classes}}, .values = teachers}},
         {"labels", {.shape = {1, {trial->samples}}, .indices = trial->labels}},
+        {"mixed.labels", {.shape = {1, {trial->samples}}, .indices = trial->mixed_labels}},
+        {"mixed.shares", {.shape = {1, {trial->samples}}, .values = trial->mixed_shares}},
     };
     rt_loss_term term;
-    RT_TRY(rt_loss_term_open(&term, trial->loss, settings, trial->weight, NULL, arrays, 4, err));
+    RT_TRY(rt_loss_term_open(&term, trial->loss, settings, trial->weight, NULL, arrays, trial->mixed ? 6 : 4, err));
     rt_status status = rt_loss_term_run(&term, 0, &trial->value, err);
     rt_loss_term_close(&term);
     return status;
@@ -193,8 +198,11 @@ static struct trial new_trial(const rt_loss *loss, const char *const *setting, s
         trial.teacher[i] = pseudo(2, i);
         trial.second[i] = pseudo(4, i);
     }
-    for (size_t n = 0; n < samples; ++n)
+    for (size_t n = 0; n < samples; ++n) {
         trial.labels[n] = (int64_t)((7 * n + 1) % classes);
+        trial.mixed_labels[n] = (int64_t)(5 * n % classes);
+        trial.mixed_shares[n] = (float)((7 * n + 3) % 32) / 64.0f;
+    }
     return trial;
 }
 
@@ -268,31 +276,70 @@ static void labels_out_of_range_are_named(void **state)
     assert_string_equal(err.message, "loss 'cross_entropy': sample 3 has label -1; it must be within 0 to 9");
 }
 
+static void compare(const struct golden *expected, bool mixed)
+{
+    size_t i = 0;
+    while (i < rt_loss_count && strcmp(rt_losses[i]->name, expected->loss) != 0)
+        ++i;
+    assert_true(i < rt_loss_count);
+    struct trial trial =
+        new_trial(rt_losses[i], expected->settings, expected->setting_count, expected->samples, expected->classes);
+    trial.mixed = mixed;
+    run(&trial);
+    if (!(fabs(trial.value - expected->value) <= 1e-12 * fabs(expected->value)))
+        fail_msg("%s is %.17g, PyTorch's %.17g", describe(&trial), trial.value, expected->value);
+    size_t logits = trial.samples * trial.classes;
+    double squares = 0.0;
+    for (size_t k = 0; k < logits; ++k)
+        squares += (double)trial.gradient[k] * (double)trial.gradient[k];
+    assert_true(fabs(sqrt(squares) - expected->gradient_norm) <= 1e-7 * expected->gradient_norm);
+    for (size_t s = 0; s < GOLDEN_SAMPLES; ++s) { /* 1e-7 is what rounding to float leaves */
+        double gradient = (double)trial.gradient[s * (logits - 1) / (GOLDEN_SAMPLES - 1)];
+        if (!(fabs(gradient - expected->gradient[s]) <= 1e-7 * fabs(expected->gradient[s])))
+            fail_msg("%s: gradient sample %zu is %.9g, PyTorch's %.9g", describe(&trial), s, gradient,
+                     expected->gradient[s]);
+    }
+}
+
 static void values_are_pytorchs(void **state)
 {
     (void)state;
-    for (size_t g = 0; g < sizeof golden / sizeof *golden; ++g) {
-        size_t i = 0;
-        while (i < rt_loss_count && strcmp(rt_losses[i]->name, golden[g].loss) != 0)
-            ++i;
-        assert_true(i < rt_loss_count);
-        struct trial trial =
-            new_trial(rt_losses[i], golden[g].settings, golden[g].setting_count, golden[g].samples, golden[g].classes);
-        run(&trial);
-        if (!(fabs(trial.value - golden[g].value) <= 1e-12 * fabs(golden[g].value)))
-            fail_msg("%s is %.17g, PyTorch's %.17g", describe(&trial), trial.value, golden[g].value);
-        size_t logits = trial.samples * trial.classes;
-        double squares = 0.0;
-        for (size_t k = 0; k < logits; ++k)
-            squares += (double)trial.gradient[k] * (double)trial.gradient[k];
-        assert_true(fabs(sqrt(squares) - golden[g].gradient_norm) <= 1e-7 * golden[g].gradient_norm);
-        for (size_t s = 0; s < GOLDEN_SAMPLES; ++s) { /* 1e-7 is what rounding to float leaves */
-            double gradient = (double)trial.gradient[s * (logits - 1) / (GOLDEN_SAMPLES - 1)];
-            if (!(fabs(gradient - golden[g].gradient[s]) <= 1e-7 * fabs(golden[g].gradient[s])))
-                fail_msg("%s: gradient sample %zu is %.9g, PyTorch's %.9g", describe(&trial), s, gradient,
-                         golden[g].gradient[s]);
-        }
-    }
+    for (size_t g = 0; g < sizeof golden / sizeof *golden; ++g)
+        compare(&golden[g], false);
+    for (size_t g = 0; g < sizeof mixed_golden / sizeof *mixed_golden; ++g)
+        compare(&mixed_golden[g], true);
+}
+
+/* Without a share of the second labels the bits are those without them; and what cannot be mixed is named. */
+static void mixed_labels_are_checked(void **state)
+{
+    (void)state;
+    rt_error err = {0};
+    struct trial plain = new_trial(rt_losses[0], NULL, 0, 5, 10), mixed = plain;
+    mixed.mixed = true;
+    memset(mixed.mixed_shares, 0, sizeof mixed.mixed_shares);
+    run(&plain);
+    run(&mixed);
+    assert_true(plain.value == mixed.value);
+    assert_memory_equal(plain.gradient, mixed.gradient, sizeof plain.gradient);
+    mixed.mixed_labels[2] = 10;
+    assert_int_equal(evaluate(&mixed, true, &err), RT_ERROR_USAGE);
+    assert_string_equal(err.message, "loss 'cross_entropy': sample 2 has label 10; it must be within 0 to 9");
+    mixed.mixed_shares[1] = NAN;
+    assert_int_equal(evaluate(&mixed, true, &err), RT_ERROR_USAGE);
+    assert_string_equal(err.message,
+                        "loss 'cross_entropy': the share mixed into sample 1 is nan; it must be within 0 to 1");
+    const float logits[2] = {0, 1};
+    const int64_t label[1] = {0};
+    const rt_loss_array halves[] = {{"student.logits", {.shape = {2, {1, 2}}, .values = logits}},
+                                    {"labels", {.shape = {1, {1}}, .indices = label}},
+                                    {"mixed.labels", {.shape = {1, {1}}, .indices = label}}};
+    const double no_smoothing = 0.0;
+    rt_loss_term term;
+    assert_int_equal(rt_loss_term_open(&term, rt_losses[0], &no_smoothing, 1.0, NULL, halves, 3, &err), RT_OK);
+    assert_int_equal(rt_loss_term_run(&term, 0, &mixed.value, &err), RT_ERROR_USAGE);
+    assert_string_equal(err.message, "loss 'cross_entropy' needs 'mixed.shares' beside 'mixed.labels'");
+    rt_loss_term_close(&term);
 }
 
 int main(void)
@@ -301,7 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_loss_passes_every_check), cmocka_unit_test(logits_that_are_not_finite_are_named),
         cmocka_unit_test(log_softmax_hides_nothing),     cmocka_unit_test(labels_out_of_range_are_named),
-        cmocka_unit_test(values_are_pytorchs),
+        cmocka_unit_test(values_are_pytorchs),           cmocka_unit_test(mixed_labels_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,12 @@ cmp sheet.png again.png || exit 1
 expect_exit 0 "$retort" data preview recipe.yaml again.png seed=1
 ! cmp -s sheet.png again.png || { echo "the seed changes nothing"; exit 1; }
 
+# Mixed images are shown as they are, with both labels; the larger share comes first.
+expect_exit 0 "$retort" data preview recipe.yaml mixed.png data.augment.mixup={}
+expect_that "two labels an image, of one share" test \
+    "$(grep -oE ' [0-2]\+[0-2]:[0-4]?[0-9]%' "$printed/stderr" | cut -d: -f2 | uniq -c | awk '{print $1}')" = 32
+expect_that "the picture is another" test "$(cmp -s sheet.png mixed.png; echo $?)" = 1
+
 expect_exit 2 "$retort" data
 expect_stderr_contains "retort data: needs the word preview"
 expect_exit 2 "$retort" data preview recipe.yaml
@@ -32,3 +38,4 @@ expect_stderr_contains "needs a recipe and a file to write"
 expect_exit 2 "$retort" data preview recipe.yaml nowhere/sheet.png
 expect_exit 2 "$retort" data preview recipe.yaml other.png data.reader=image_folder data.root=.
 [ ! -e other.png ] || exit 1
+finish

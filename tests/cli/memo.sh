@@ -117,6 +117,11 @@ same staged staged_whole
 expect_that "the memo was of use" test "$(value staged/result.json training.teacher_logits.from_memo)" -gt 1000
 expect_exit 0 "$retort" memo verify staged.memo staged
 expect_stdout_matches '^computed again +256 equal, 0 different$'
+# Images that are mixed have no number: there is no memo, and one that is asked for by name is refused.
+expect_exit 2 "$retort" train run.yaml teacher.memo=./mixed.memo data.augment.mixup={} --out refused
+expect_stderr_contains "memo './mixed.memo' is of no use here: the augmentation has no finite number of variants"
+expect_exit 0 "$retort" train run.yaml teacher.memo=auto data.augment.cutmix={} train.epochs=1 --out mixed
+expect_stderr_contains "no memo: the augmentation has no finite number of variants"
 expect_exit 2 "$retort" train run.yaml "${staged[@]}" data.mean='[0.4, 0.5, 0.5]' --out refused
 expect_stderr_contains "memo './staged.memo' is of other logits: normalisation differs: '0.5/0.2"
 expect_that "nothing was trained" test ! -e refused

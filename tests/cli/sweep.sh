@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY=passive
 
 cat >run.yaml <<'END'
 retort: 1
-data: {reader: synthetic, shape: [3, 8, 8], classes: 4, samples: 84, test_samples: 40, augment: {flip: true}}
+data: {reader: synthetic, shape: [3, 8, 8], classes: 4, samples: 84, test_samples: 40, augment: {flip: true, mixup: {}}}
 teacher: {model: mlp, hidden: 8, train: {epochs: 2, batch: 16}}
 student: {model: convnet, hidden: 4}
 loss: [cross_entropy]

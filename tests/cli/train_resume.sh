@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY=passive
 cat >run.yaml <<'END'
 retort: 1
 data: {reader: synthetic, shape: [3, 12, 12], classes: 4, samples: 420, test_samples: 100, validation: 0.1,
-       augment: {crop: {pad: 1}, flip: true}}
+       augment: {crop: {pad: 1}, flip: true, mixup: {alpha: 0.4}, cutmix: {probability: 0.5}}}
 student: {model: resnet8, width: 0.25}
 loss: [cross_entropy: {label_smoothing: 0.1}]
 train:

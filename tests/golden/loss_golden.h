@@ -19,4 +19,9 @@ static const struct golden {
 #include "losses/zoo.inc"
 };
 
+/* On images that were mixed. */
+static const struct golden mixed_golden[] = {
+#include "losses/mixed.inc"
+};
+
 #endif

@@ -4,7 +4,8 @@
 Run with Debian's python3-torch: python3 tests/golden/make_loss_golden.py [FAMILY ...]
 Each file losses/FAMILY.py writes some losses down once more, from their definitions: functions of (student, teacher, labels,
 **settings) named as in a recipe, and CASES, a list of (function, settings) or (function, settings, shapes). A function with
-an attribute `teachers` gets that many in place of one. Logits and labels come from a formula that the test repeats (pseudo() below), so only results are stored:
+an attribute `teachers` gets that many in place of one; with an attribute `mixed`, labels are a tensor [N, C] of two classes'
+shares, by mixed_labels(). Logits and labels come from a formula that the test repeats (pseudo() below), so only results are stored:
 the loss, and the gradient's size and a few of its elements.
 """
 
@@ -31,12 +32,24 @@ def numbers(stream, samples, classes):
     return torch.tensor(values, dtype=torch.float64).reshape(samples, classes)
 
 
+def mixed_labels(samples, classes):
+    """Of sample n the class 5 n has the share ((7 n + 3) % 32) / 64, its own label the rest."""
+    target = torch.zeros(samples, classes, dtype=torch.float64)
+    for n in range(samples):
+        share = (7 * n + 3) % 32 / 64
+        target[n, (7 * n + 1) % classes] += 1 - share
+        target[n, 5 * n % classes] += share
+    return target
+
+
 def entry(loss, settings, samples, classes):
     student = numbers(1, samples, classes).requires_grad_()
     teacher = numbers(2, samples, classes)
     if hasattr(loss, "teachers"):
         teacher = torch.stack([teacher, numbers(4, samples, classes)][: loss.teachers])
     labels = torch.tensor([(7 * n + 1) % classes for n in range(samples)])
+    if hasattr(loss, "mixed"):
+        labels = mixed_labels(samples, classes)
     value = loss(student, teacher, labels, **settings)
     value.backward()
     gradient = student.grad.flatten()

@@ -148,9 +148,12 @@ static void wrong_folders_are_named(void **state)
     *strrchr(root, '/') = '\0';
 }
 
+enum { LABELLING = 3 };
+
 static const rt_normalization normalization = {3, {0.5f, 0.4f, 0.3f}, {0.2f, 0.25f, 0.3f}};
 
-/* Two epochs of batches, one behind the other. All augmentations are on, with their defaults or stronger. */
+/* Two epochs of batches, one behind the other: of each image its values, its two labels and the share of the second.
+ * All augmentations are on, with their defaults or stronger. */
 static float *two_epochs(const rt_images *images, size_t workers, bool resumed, size_t *floats)
 {
     rt_augmentation_choice choices[RT_MOST_AUGMENTATIONS];
@@ -158,7 +161,7 @@ static float *two_epochs(const rt_images *images, size_t workers, bool resumed, 
     rt_loader *loader;
     rt_error err = {0};
     const size_t image = SIDE * SIDE * 3;
-    float *values = calloc(2 * FILES * image, sizeof *values);
+    float *values = calloc(2 * FILES * (image + LABELLING), sizeof *values);
     for (size_t i = 0; i < rt_augmentation_count; ++i) {
         void *settings = calloc(1, rt_augmentations[i]->settings_size);
         rt_param_defaults(rt_augmentations[i]->params, settings);
@@ -187,12 +190,16 @@ static float *two_epochs(const rt_images *images, size_t workers, bool resumed, 
         rt_loader_seek(loader, epoch, 0);
         for (const rt_batch *batch; (batch = rt_loader_next(loader));) {
             assert_int_equal(batch->variants[0] < 25 * 2, true);
-            memcpy(values + *floats, batch->images, batch->count * image * sizeof *values);
-            *floats += batch->count * image;
+            for (size_t n = 0; n < batch->count; ++n, *floats += image + LABELLING) {
+                const float labelling[LABELLING] = {(float)batch->labels[n], (float)batch->mixed_labels[n],
+                                                    batch->mixed_shares[n]};
+                memcpy(values + *floats, batch->images + n * image, image * sizeof *values);
+                memcpy(values + *floats + image, labelling, sizeof labelling);
+            }
             if (resumed) {
                 rt_loader_close(loader);
                 assert_int_equal(rt_loader_open(&options, &loader, &err), RT_OK);
-                rt_loader_seek(loader, epoch, (*floats / image - epoch * FILES + 1) / 2);
+                rt_loader_seek(loader, epoch, (*floats / (image + LABELLING) - epoch * FILES + 1) / 2);
             }
         }
         assert_int_equal(rt_loader_failure(loader, &err), RT_OK);
@@ -211,7 +218,7 @@ static void workers_and_resumes_change_no_bit(void **state)
     expect_open(RT_SPLIT_TRAIN, &images);
     assert_int_equal(rt_images_fit(&images, SIDE, 14, NULL), RT_OK);
     float *alone = two_epochs(&images, 0, false, &count);
-    assert_int_equal(count, 2 * FILES * SIDE * SIDE * 3);
+    assert_int_equal(count, 2 * FILES * (SIDE * SIDE * 3 + LABELLING));
     assert_memory_not_equal(alone, alone + count / 2, count / 2 * sizeof *alone);
     for (size_t workers = 0; workers < 4; ++workers) {
         float *values = two_epochs(&images, workers, workers % 2 == 0, &floats);

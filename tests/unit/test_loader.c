@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "datasets/loader.h"
+#include "datasets/mixing.h"
 #include "retort/random.h"
 
 enum { COUNT = 103, HEIGHT = 6, WIDTH = 5, CHANNELS = 3, SIZE = HEIGHT * WIDTH * CHANNELS, BATCH = 8, SAMPLES = 90 };
@@ -441,6 +441,56 @@ static void workers_leave_signals_to_others(void **state)
     rt_loader_close(loader);
 }
 
+static rt_augmentation_choice mixing_choice(const char *name, void *settings)
+{
+    size_t i = 0;
+    while (strcmp(rt_augmentations[i]->name, name) != 0)
+        ++i;
+    rt_param_defaults(rt_augmentations[i]->params, settings);
+    return (rt_augmentation_choice){rt_augmentations[i], settings};
+}
+
+/* A batch is what it would be without mixing, mixed by its number; whoever made it, and whatever came before. */
+static void batches_are_mixed_as_wholes(void **state)
+{
+    (void)state;
+    _Alignas(max_align_t) char settings[2][64];
+    const rt_augmentation_choice choices[] = {mixing_choice("mixup", settings[0]),
+                                              mixing_choice("cutmix", settings[1])};
+    const rt_loader_options plain = training_options();
+    rt_loader_options mixed = plain;
+    mixed.augment.choices = choices;
+    mixed.augment.choice_count = 2;
+    size_t faded = 0, pasted = 0;
+    for (size_t workers = 0; workers < 4; ++workers) {
+        mixed.workers = workers;
+        rt_loader *without = open_loader(&plain), *with = open_loader(&mixed);
+        for (uint32_t turn = 0; turn < 2; ++turn) {
+            const size_t first = turn * 3;
+            rt_loader_seek(without, turn, first);
+            rt_loader_seek(with, turn, first);
+            for (size_t number = first; number < rt_loader_batches(with); ++number) {
+                rt_batch expected = *rt_loader_next(without); /* its arrays are the loader's, which looks away */
+                const rt_batch *found = rt_loader_next(with);
+                float spare[SIZE];
+                assert_true(expected.mixed_shares[0] == 0.0f && expected.mixed_labels[0] == expected.labels[0]);
+                const rt_blend blend = rt_mixing_draw(&mixed.augment, mixed.seed, turn, number, HEIGHT, WIDTH);
+                faded += !blend.pasted, pasted += blend.pasted;
+                rt_mix(&blend, HEIGHT, WIDTH, CHANNELS, spare, &expected);
+                assert_int_equal(found->count, expected.count);
+                assert_memory_equal(found->images, expected.images, found->count * sizeof spare);
+                assert_memory_equal(found->labels, expected.labels, found->count * sizeof(int64_t));
+                assert_memory_equal(found->mixed_labels, expected.mixed_labels, found->count * sizeof(int64_t));
+                assert_memory_equal(found->mixed_shares, expected.mixed_shares, found->count * sizeof(float));
+                assert_memory_equal(found->samples, expected.samples, found->count * sizeof(int64_t));
+            }
+        }
+        rt_loader_close(without);
+        rt_loader_close(with);
+    }
+    assert_true(faded > 12 && pasted > 12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +506,7 @@ int main(void)
         cmocka_unit_test(normalization_is_measured),
         cmocka_unit_test(large_white_images_do_not_overflow),
         cmocka_unit_test(workers_leave_signals_to_others),
+        cmocka_unit_test(batches_are_mixed_as_wholes),
     };
     return cmocka_run_group_tests(tests, fill, NULL);
 }

@@ -24,22 +24,28 @@ struct trial {
 static const char usual_losses[] =
     "[cross_entropy: {weight: 0.25}, kl: {weight: 2, temperature: 3}, cross_entropy: {weight: 0}]";
 
-static void begin_with(struct trial *trial, const char *networks, const char *losses, const char *train)
+static void begin_augmented(struct trial *trial, const char *networks, const char *losses, const char *train,
+                            const char *augment)
 {
     char text[1024];
     snprintf(text, sizeof text,
              "retort: 1\n"
              "data: {reader: synthetic, shape: [3, 8, 8], classes: 5, samples: 45, test_samples: 5,\n"
-             "       augment: {crop: {pad: 2}, flip: true}}\n"
+             "       augment: {%s}}\n"
              "%s\n"
              "loss: %s\n"
              "train: %s\n",
-             networks, losses, train);
+             augment, networks, losses, train);
     *trial = (struct trial){.recipe = recipe_of(text)};
     rt_error err = {0};
     if (rt_engine_new(&trial->engine, &err) != RT_OK ||
         rt_rehearsal_open(&trial->rehearsal, trial->engine, trial->recipe, true, &err) != RT_OK)
         fail_msg("%s", err.message);
+}
+
+static void begin_with(struct trial *trial, const char *networks, const char *losses, const char *train)
+{
+    begin_augmented(trial, networks, losses, train, "crop: {pad: 2}, flip: true");
 }
 
 static void begin(struct trial *trial, const char *networks, const char *train)
@@ -112,6 +118,60 @@ static void losses_are_those_of_the_batch(void **state)
     }
     assert_int_equal(step->update.step, 6);
     end(&trial);
+}
+
+/* Images that are mixed have two labels, by their shares; the teacher sees what the student sees. */
+static void mixed_images_have_two_labels(void **state)
+{
+    (void)state;
+    enum { CLASSES = 5 };
+    struct trial trial;
+    begin_augmented(&trial, small_pair, "[cross_entropy: {label_smoothing: 0.2}, kl: {temperature: 3}]",
+                    "{epochs: 1, batch: 16}", "flip: true, mixup: {alpha: 0.6}, cutmix: {}");
+    rt_step *step = &trial.rehearsal.step;
+    double second = 0.0;
+    for (size_t number = 0; number < 3; ++number) {
+        const rt_batch *batch = rt_loader_next(trial.rehearsal.loader);
+        float teacher[16 * CLASSES];
+        rt_error err = {0};
+        if (rt_step_run(step, batch, &err) != RT_OK)
+            fail_msg("%s", err.message);
+        double expected = 0.0;
+        for (size_t n = 0; n < batch->count; ++n)
+            for (size_t k = 0; k < CLASSES; ++k) {
+                double share = (double)batch->mixed_shares[n], target = 0.2 / CLASSES;
+                target += 0.8 * (1.0 - share) * ((size_t)batch->labels[n] == k);
+                target += 0.8 * share * ((size_t)batch->mixed_labels[n] == k);
+                expected -= target * log_softmax(step->logits + n * CLASSES, CLASSES, k, 1.0);
+                second += share / CLASSES;
+            }
+        assert_close(step->losses[0], expected / (double)batch->count);
+        rt_inference *inference = trial.rehearsal.teacher_inference;
+        assert_int_equal(rt_inference_run(inference, batch->images, batch->count, teacher, NULL), RT_OK);
+        assert_memory_equal(teacher, step->teacher_logits, batch->count * CLASSES * sizeof *teacher);
+    }
+    assert_true(second > 1.0);
+    end(&trial);
+}
+
+static void mixed_images_are_no_samples(void **state)
+{
+    (void)state;
+    rt_engine *engine;
+    rt_rehearsal rehearsal;
+    rt_error err = {0};
+    rt_recipe *recipe = recipe_of("retort: 1\n"
+                                  "data: {reader: synthetic, classes: 5, samples: 45, augment: {mixup: {}}}\n"
+                                  "teacher: {model: convnet, weights: not opened}\n"
+                                  "student: {model: convnet, hidden: 4}\n"
+                                  "loss: [wasserstein_contrastive: {negatives_from: memory}]\n"
+                                  "train: {epochs: 1, batch: 16}\n");
+    assert_int_equal(rt_engine_new(&engine, NULL), RT_OK);
+    assert_int_equal(rt_rehearsal_open(&rehearsal, engine, recipe, true, &err), RT_ERROR_USAGE);
+    assert_string_equal(err.message, "test.yaml:5:8: loss 'wasserstein_contrastive': negatives from memory need "
+                                     "'indices', which mixed images do not have");
+    rt_engine_free(engine);
+    rt_recipe_free(recipe);
 }
 
 static void teachers_see_the_images_and_never_change(void **state)
@@ -372,6 +432,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_are_those_of_the_batch),
+        cmocka_unit_test(mixed_images_have_two_labels),
+        cmocka_unit_test(mixed_images_are_no_samples),
         cmocka_unit_test(teachers_see_the_images_and_never_change),
         cmocka_unit_test(logits_from_outside_teach_the_same),
         cmocka_unit_test(overflow_is_named),
