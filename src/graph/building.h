@@ -19,6 +19,6 @@ bool rt_graph_check_extent(rt_graph *graph, const rt_node *node);
 /* Registers "NAME.suffix" (NAME where suffix is NULL) in its flat block; offsets keep 64-byte alignment. Returns its
  * number, or -1. */
 int rt_graph_add_parameter(rt_graph *graph, const char *name, const char *suffix, rt_parameter_kind kind,
-                           rt_shape shape, rt_initialization initialization, size_t fan);
+                           rt_shape shape, rt_initialization initialization, double spread);
 
 #endif

@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,14 +135,15 @@ bool rt_graph_check_extent(rt_graph *graph, const rt_node *node)
     return graph->error.status == RT_OK;
 }
 
-int rt_graph_add_parameter(rt_graph *graph, const char *name, const char *suffix, rt_parameter_kind kind, rt_shape shape,
-                         rt_initialization initialization, size_t fan)
+int rt_graph_add_parameter(rt_graph *graph, const char *name, const char *suffix, rt_parameter_kind kind,
+                           rt_shape shape, rt_initialization initialization, double spread)
 {
     if (graph->error.status != RT_OK ||
         !grow(graph, &graph->parameters, &graph->parameter_capacity, graph->parameter_count, sizeof *graph->parameters))
         return -1;
     rt_parameter *parameter = &graph->parameters[graph->parameter_count];
-    *parameter = (rt_parameter){.kind = kind, .shape = shape, .count = 1, .initialization = initialization, .fan = fan};
+    *parameter =
+        (rt_parameter){.kind = kind, .shape = shape, .count = 1, .initialization = initialization, .spread = spread};
     for (size_t i = 0; i < shape.count; ++i) {
         if (shape.dims[i] == 0 || shape.dims[i] > largest_extent / parameter->count) {
             rt_graph_refuse(graph, "'%s%s%s': it would have more than %zu values", name, suffix ? "." : "",
@@ -161,10 +163,19 @@ int rt_graph_add_parameter(rt_graph *graph, const char *name, const char *suffix
     return (int)graph->parameter_count++;
 }
 
+void rt_graph_initialize(rt_graph *graph, int parameter, rt_initialization initialization, double spread)
+{
+    if (graph->error.status != RT_OK || parameter < 0)
+        return;
+    graph->parameters[parameter].initialization = initialization;
+    graph->parameters[parameter].spread = spread;
+}
+
 int rt_graph_array(rt_graph *graph, const char *name, rt_shape shape, bool trained)
 {
     rt_parameter_kind kind = shape.count > 1 ? RT_PARAMETER_WEIGHT : RT_PARAMETER_BIAS;
-    return rt_graph_add_parameter(graph, name, NULL, trained ? kind : RT_PARAMETER_MEMORY, shape, RT_INITIALIZE_ZERO, 0);
+    return rt_graph_add_parameter(graph, name, NULL, trained ? kind : RT_PARAMETER_MEMORY, shape, RT_INITIALIZE_ZERO,
+                                  0);
 }
 
 static rt_window with_defaults(rt_window window)
@@ -237,12 +248,13 @@ int rt_graph_convolution(rt_graph *graph, const char *name, int source, rt_windo
         return -1;
     }
     size_t area = window.kernel * window.kernel;
-    node->weight = rt_graph_add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT,
-                                 (rt_shape){4, {window.channels, inputs / window.groups, window.kernel, window.kernel}},
-                                 RT_INITIALIZE_HE_NORMAL_FAN_OUT, area * window.channels);
+    node->weight =
+        rt_graph_add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT,
+                               (rt_shape){4, {window.channels, inputs / window.groups, window.kernel, window.kernel}},
+                               RT_INITIALIZE_NORMAL, sqrt(2.0 / (double)(area * window.channels)));
     if (window.bias)
         node->bias = rt_graph_add_parameter(graph, name, "bias", RT_PARAMETER_BIAS, (rt_shape){1, {window.channels}},
-                                   RT_INITIALIZE_UNIFORM_FAN_IN, area * inputs / window.groups);
+                                            RT_INITIALIZE_UNIFORM, 1.0 / sqrt((double)(area * inputs / window.groups)));
     return rt_graph_number(graph, node);
 }
 
@@ -260,9 +272,10 @@ int rt_graph_batch_norm_with(rt_graph *graph, const char *name, int source, doub
     node->norm = (rt_norm){
         .weight = rt_graph_add_parameter(graph, name, "weight", RT_PARAMETER_NORM_WEIGHT, shape, RT_INITIALIZE_ONE, 0),
         .bias = rt_graph_add_parameter(graph, name, "bias", RT_PARAMETER_NORM_BIAS, shape, RT_INITIALIZE_ZERO, 0),
-        .running_mean =
-            rt_graph_add_parameter(graph, name, "running_mean", RT_PARAMETER_RUNNING_MEAN, shape, RT_INITIALIZE_ZERO, 0),
-        .running_var = rt_graph_add_parameter(graph, name, "running_var", RT_PARAMETER_RUNNING_VAR, shape, RT_INITIALIZE_ONE, 0),
+        .running_mean = rt_graph_add_parameter(graph, name, "running_mean", RT_PARAMETER_RUNNING_MEAN, shape,
+                                               RT_INITIALIZE_ZERO, 0),
+        .running_var =
+            rt_graph_add_parameter(graph, name, "running_var", RT_PARAMETER_RUNNING_VAR, shape, RT_INITIALIZE_ONE, 0),
         .epsilon = epsilon,
         .momentum = momentum,
     };

@@ -102,13 +102,12 @@ typedef enum rt_parameter_kind {
     RT_PARAMETER_MEMORY /* what a loss remembers */
 } rt_parameter_kind;
 
-/* How rt_parameters_initialize() fills a weight. */
+/* How rt_parameters_initialize() fills a parameter; `spread` is its own. */
 typedef enum rt_initialization {
     RT_INITIALIZE_ZERO,
     RT_INITIALIZE_ONE,
-    RT_INITIALIZE_HE_NORMAL_FAN_OUT, /* N(0, 2 / fan_out): torch kaiming_normal_(mode='fan_out'), He et al. 2015; like
-                                      * torch, fan_out is outputs times area whatever the groups */
-    RT_INITIALIZE_UNIFORM_FAN_IN     /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch.nn.Linear's default, bias too */
+    RT_INITIALIZE_NORMAL, /* N(0, spread^2) */
+    RT_INITIALIZE_UNIFORM /* U(-spread, spread) */
 } rt_initialization;
 
 /* A named view into a flat block: `offset` in floats from the start of the block of trained values, or of buffers. */
@@ -118,7 +117,7 @@ typedef struct rt_parameter {
     rt_shape shape; /* PyTorch's order: [O, I/groups, kernel, kernel], [O, I], [C] */
     size_t offset, count;
     rt_initialization initialization;
-    size_t fan; /* fan-out or fan-in, as the initialisation wants */
+    double spread;
 } rt_parameter;
 
 /* A place whose values losses may read beside the output: a stage's output "layer2", the pooled features "penultimate".
@@ -151,6 +150,12 @@ void rt_graph_refuse(rt_graph *graph, const char *format, ...) __attribute__((fo
 
 /* Reports the first error of building; checks that there is an output of shape [N, classes]. */
 rt_status rt_graph_finish(rt_graph *graph, rt_error *err);
+
+/* How a parameter begins, by its number; nothing for -1. Builders let weights of convolutions begin with
+ * N(0, 2 / fan_out), where fan_out is outputs times area whatever the groups (torch's kaiming_normal_(mode='fan_out'), He
+ * et al. 2015), and weights of linear layers and all biases with U(-b, b), b = 1 / sqrt(fan_in), which is what torch.nn's
+ * layers do by themselves. models/initialization.h has families' own ways. */
+void rt_graph_initialize(rt_graph *graph, int parameter, rt_initialization initialization, double spread);
 
 int rt_graph_input(rt_graph *graph, size_t height, size_t width, size_t channels);
 int rt_graph_convolution(rt_graph *graph, const char *name, int source, rt_window window);

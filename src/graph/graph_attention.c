@@ -1,6 +1,8 @@
-/* Builders of what came after convolutions: smooth activations, factors for channels, and transformers' tokens, which are
- * the pixels of a map of one row. */
+/* Builders of what came after convolutions: smooth activations, factors for channels, and transformers' tokens, which
+ * are the pixels of a map of one row. */
 #include "graph/building.h"
+
+#include <math.h>
 
 int rt_graph_sigmoid(rt_graph *graph, const char *name, int source)
 {
@@ -64,11 +66,11 @@ int rt_graph_linear_each(rt_graph *graph, const char *name, int source, size_t f
     node->shape.channels = features;
     if (!rt_graph_check_extent(graph, node))
         return -1;
-    node->weight = rt_graph_add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT,
-                                          (rt_shape){2, {features, inputs}}, RT_INITIALIZE_UNIFORM_FAN_IN, inputs);
+    node->weight = rt_graph_add_parameter(graph, name, "weight", RT_PARAMETER_WEIGHT, (rt_shape){2, {features, inputs}},
+                                          RT_INITIALIZE_UNIFORM, 1.0 / sqrt((double)inputs));
     if (bias)
         node->bias = rt_graph_add_parameter(graph, name, "bias", RT_PARAMETER_BIAS, (rt_shape){1, {features}},
-                                            RT_INITIALIZE_UNIFORM_FAN_IN, inputs);
+                                            RT_INITIALIZE_UNIFORM, 1.0 / sqrt((double)inputs));
     return rt_graph_number(graph, node);
 }
 
@@ -78,7 +80,8 @@ int rt_graph_attention(rt_graph *graph, const char *name, int source, size_t hea
     if (!node)
         return -1;
     if (heads == 0 || node->shape.channels % 3 != 0 || node->shape.channels / 3 % heads != 0) {
-        rt_graph_refuse(graph, "attention '%s': %zu channels for %zu heads; they must be three times a multiple of the heads",
+        rt_graph_refuse(graph,
+                        "attention '%s': %zu channels for %zu heads; they must be three times a multiple of the heads",
                         name, node->shape.channels, heads);
         return -1;
     }
@@ -93,8 +96,6 @@ int rt_graph_attention(rt_graph *graph, const char *name, int source, size_t hea
 
 int rt_graph_tokens(rt_graph *graph, const char *name, int source, const char *token, const char *places)
 {
-    /* Drawn with a deviation of 0.02, as is usual: sqrt(2 / fan). */
-    enum { FAN = 5000 };
     rt_node *node = rt_graph_append(graph, RT_NODE_TOKENS, name, &source, 1);
     if (!node)
         return -1;
@@ -103,11 +104,10 @@ int rt_graph_tokens(rt_graph *graph, const char *name, int source, const char *t
         return -1;
     /* Called biases, since nobody lets them decay. */
     node->weight = rt_graph_add_parameter(graph, token, NULL, RT_PARAMETER_BIAS,
-                                          (rt_shape){3, {1, 1, node->shape.channels}},
-                                          RT_INITIALIZE_HE_NORMAL_FAN_OUT, FAN);
-    node->bias = rt_graph_add_parameter(graph, places, NULL, RT_PARAMETER_BIAS,
-                                        (rt_shape){3, {1, node->shape.width, node->shape.channels}},
-                                        RT_INITIALIZE_HE_NORMAL_FAN_OUT, FAN);
+                                          (rt_shape){3, {1, 1, node->shape.channels}}, RT_INITIALIZE_NORMAL, 0.02);
+    node->bias =
+        rt_graph_add_parameter(graph, places, NULL, RT_PARAMETER_BIAS,
+                               (rt_shape){3, {1, node->shape.width, node->shape.channels}}, RT_INITIALIZE_NORMAL, 0.02);
     return rt_graph_number(graph, node);
 }
 

@@ -88,12 +88,12 @@ rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_
             for (size_t j = 0; j < p->count; ++j)
                 values[j] = p->initialization == RT_INITIALIZE_ONE ? 1.0f : 0.0f;
             break;
-        case RT_INITIALIZE_HE_NORMAL_FAN_OUT:
-            if (fill_normal(values, p->count, &key, sqrt(2.0 / (double)p->fan)) != RT_OK)
+        case RT_INITIALIZE_NORMAL:
+            if (fill_normal(values, p->count, &key, p->spread) != RT_OK)
                 return rt_fail(err, RT_ERROR_MEMORY, "no memory to initialise '%s'", p->name);
             break;
-        case RT_INITIALIZE_UNIFORM_FAN_IN:
-            fill_uniform(values, p->count, &key, 1.0 / sqrt((double)p->fan));
+        case RT_INITIALIZE_UNIFORM:
+            fill_uniform(values, p->count, &key, p->spread);
             break;
         }
     }

@@ -18,8 +18,7 @@ typedef struct rt_parameters {
 rt_status rt_parameters_new(const rt_graph *graph, bool trained, rt_parameters **parameters, rt_error *err);
 void rt_parameters_free(rt_parameters *parameters); /* accepts NULL */
 
-/* Fills everything as PyTorch's reference networks start: He normal (fan-out) for convolutions, torch.nn.Linear's
- * uniform for linear layers and biases, 1 and 0 for norms. A pure function of (seed, order of the parameters). */
+/* Fills everything as the graph says that it begins. A pure function of (seed, order of the parameters). */
 rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_error *err);
 
 /* Values and buffers. `from` is of the same graph, or of one that begins with it. */

@@ -1,6 +1,9 @@
 /* EfficientNet-B0 (Tan and Le 2019, arXiv:1905.11946, table 1) as torchvision has it: inverted residual blocks, each
  * with squeeze and excitation, and SiLU. In training a block's branch is dropped for whole images, the later the block
  * the more often. */
+#include <math.h>
+
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 
@@ -77,6 +80,11 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
               (rt_window){.channels = 4 * rt_layer_channels(graph, x), .kernel = 1}, rt_graph_silu);
     rt_graph_tap(graph, "features", x);
     rt_pooled_classifier(graph, x, "classifier.0", options->dropout, "classifier.1", input->classes);
+    rt_zero_biases(graph, RT_NODE_CONVOLUTION);
+    rt_zero_biases(graph, RT_NODE_LINEAR);
+    if (graph->output >= 0)
+        rt_graph_initialize(graph, graph->nodes[graph->output].weight, RT_INITIALIZE_UNIFORM,
+                            1.0 / sqrt((double)input->classes));
 }
 
 const rt_model_family rt_model_family_efficientnet = {

@@ -1,6 +1,7 @@
 /* MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) as torchvision has it: a 3x3 stem of stride 2, 17 inverted
  * residual blocks, a 1x1 convolution to 1280 channels. Other than mobilenetv2, the CRD benchmark's for small images:
  * whole width, channels in multiples of 8, ReLU6, five halvings, dropout, and a first block without expansion. */
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 
@@ -64,6 +65,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = clipped(graph, rt_layer("features.%d", place).text, x, (rt_window){.channels = last, .kernel = 1});
     rt_graph_tap(graph, "features", x);
     rt_pooled_classifier(graph, x, "classifier.0", options->dropout, "classifier.1", input->classes);
+    rt_mobile_initialization(graph);
 }
 
 const rt_model_family rt_model_family_imagenet_mobilenet_v2 = {

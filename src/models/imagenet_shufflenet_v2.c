@@ -2,6 +2,7 @@
  * channels with a max pool, three stages, a 1x1 convolution. */
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 
@@ -70,6 +71,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = rectified(graph, "conv5", 0, x, (rt_window){.channels = channels[v][STAGES], .kernel = 1});
     rt_graph_tap(graph, "conv5", x);
     rt_pooled_classifier(graph, x, NULL, 0.0, "fc", input->classes);
+    rt_uniform_weights(graph, RT_NODE_CONVOLUTION, 1.0);
 }
 
 const rt_model_family rt_model_family_imagenet_shufflenet_v2 = {

@@ -3,6 +3,7 @@
  * linear layers, of which the first has three quarters of all parameters. `features` are numbered through. */
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 #include "models/width.h"
@@ -74,6 +75,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     rt_graph_tap(graph, "penultimate", x);
     x = dropout(graph, 5, x, options->dropout);
     rt_graph_output(graph, rt_graph_linear(graph, "classifier.6", x, input->classes, true));
+    rt_mobile_initialization(graph);
 }
 
 const rt_model_family rt_model_family_imagenet_vgg = {

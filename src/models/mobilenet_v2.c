@@ -7,6 +7,7 @@
  * have the CRD benchmark's names. A residual sum has no activation behind it. */
 #include <stdio.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 
@@ -86,6 +87,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = convolution(graph, "conv2", 0, x, (rt_window){.channels = last, .kernel = 1}, true);
     rt_graph_tap(graph, "conv2", x);
     rt_pooled_classifier(graph, x, NULL, 0.0, "classifier.0", input->classes);
+    rt_mobile_initialization(graph);
 }
 
 const rt_model_family rt_model_family_mobilenet_v2 = {

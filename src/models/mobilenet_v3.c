@@ -3,6 +3,7 @@
  * an epsilon of 0.001 and a momentum of 0.01. */
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 
@@ -94,6 +95,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     if (options->dropout > 0.0)
         x = rt_graph_dropout(graph, "classifier.2", x, options->dropout);
     rt_graph_output(graph, rt_graph_linear(graph, "classifier.3", x, input->classes, true));
+    rt_mobile_initialization(graph);
 }
 
 const rt_model_family rt_model_family_mobilenet_v3 = {

@@ -4,6 +4,7 @@
  * one passes by. Parameters have the benchmark's names, but for its last layer, `linear`, which is `fc`. */
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 
@@ -119,6 +120,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
         rt_graph_tap(graph, "relu2", x);
     }
     rt_pooled_classifier(graph, x, NULL, 0.0, "fc", input->classes);
+    rt_uniform_weights(graph, RT_NODE_CONVOLUTION, 1.0);
 }
 
 const rt_model_family rt_model_family_shufflenet = {

@@ -3,6 +3,7 @@
  * average pooling follow. Version 1.1 pools earlier, at less than half of the cost. */
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 #include "models/width.h"
@@ -76,6 +77,13 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
         x = rt_graph_dropout(graph, "classifier.0", x, options->dropout);
     x = rectified(graph, "classifier.1", "classifier.2", x, (rt_window){.channels = input->classes, .kernel = 1});
     rt_graph_output(graph, rt_graph_global_average_pool(graph, "classifier.3", x));
+    /* Without norms all depends on this. The last layer begins small: classes are told apart before any of them has to
+     * be above zero by much. */
+    rt_uniform_weights(graph, RT_NODE_CONVOLUTION, 6.0);
+    rt_zero_biases(graph, RT_NODE_CONVOLUTION);
+    const int last = rt_graph_find(graph, "classifier.1");
+    if (last >= 0)
+        rt_graph_initialize(graph, graph->nodes[last].weight, RT_INITIALIZE_NORMAL, 0.01);
 }
 
 const rt_model_family rt_model_family_squeezenet = {

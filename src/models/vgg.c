@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 #include "models/width.h"
@@ -74,6 +75,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
             x = rt_graph_max_pool(graph, name, x, (rt_window){.kernel = 2, .stride = 2});
     }
     rt_pooled_classifier(graph, x, NULL, 0.0, "classifier", input->classes);
+    rt_mobile_initialization(graph);
 }
 
 const rt_model_family rt_model_family_vgg = {

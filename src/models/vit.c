@@ -5,6 +5,7 @@
  * learnt for one size of images: weights fit images of the size that they were trained on. */
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 
@@ -75,6 +76,11 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = rt_graph_first_token(graph, "pool", x);
     rt_graph_tap(graph, "penultimate", x);
     rt_graph_output(graph, rt_graph_linear(graph, "head", x, input->classes, true));
+    /* timm cuts its normal distributions off at 100 deviations. Places begin so in rt_graph_tokens(). */
+    rt_normal_weights(graph, RT_NODE_LINEAR, 0.02);
+    rt_zero_biases(graph, RT_NODE_LINEAR);
+    rt_uniform_weights(graph, RT_NODE_CONVOLUTION, 1.0);
+    rt_normal_weights(graph, RT_NODE_TOKENS, 1e-6);
 }
 
 const rt_model_family rt_model_family_vit = {

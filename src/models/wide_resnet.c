@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/layers.h"
 #include "models/models.h"
 #include "models/width.h"
@@ -78,6 +79,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     x = rt_graph_batch_norm(graph, "bn1", x);
     x = rt_graph_relu(graph, "relu", x);
     rt_pooled_classifier(graph, x, NULL, 0.0, "fc", input->classes);
+    rt_zero_biases(graph, RT_NODE_LINEAR);
 }
 
 const rt_model_family rt_model_family_wide_resnet = {

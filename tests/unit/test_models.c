@@ -6,11 +6,23 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/inference.h"
 #include "models/network.h"
 #include "recipe/recipe.h"
+
+/* PyTorch's weights as they begin: standard deviation, about 0, and largest element. */
+static const struct beginning {
+    const char *variant, *parameter;
+    size_t count;
+    double deviation, largest;
+} beginnings[] = {
+#include "../golden/initialization.inc"
+};
+enum { BEGINNINGS = sizeof beginnings / sizeof *beginnings };
 
 static rt_status open_network(const char *variant, const char *option, rt_model_input input, rt_network **network,
                               rt_error *err)
@@ -122,6 +134,111 @@ static void wide_shortcuts_start_where_the_header_says(void **state)
     rt_network_free(network);
 }
 
+/* Whether PyTorch can have drawn what it has from the distribution that the parameter is said to begin with. */
+static void expect_beginning(const rt_parameter *p, const struct beginning *golden)
+{
+    const double n = (double)golden->count, spread = p->spread;
+    bool right = p->count == golden->count;
+    switch (p->initialization) {
+    case RT_INITIALIZE_ZERO:
+        right = right && golden->largest == 0.0;
+        break;
+    case RT_INITIALIZE_ONE:
+        right = false;
+        break;
+    case RT_INITIALIZE_NORMAL: /* a deviation of n numbers is off by 1 / sqrt(2 n) of itself */
+        right = right && fabs(golden->deviation / spread - 1.0) <= 5.0 / sqrt(2.0 * n) &&
+                golden->largest <= 6.5 * spread && (n < 100.0 || golden->largest > 2.0 * spread);
+        break;
+    case RT_INITIALIZE_UNIFORM: /* by 1 / sqrt(5 n) */
+        right = right && fabs(golden->deviation * sqrt(3.0) / spread - 1.0) <= 5.0 / sqrt(5.0 * n) &&
+                golden->largest <= spread * (1.0 + 1e-6) && golden->largest >= spread * (1.0 - 20.0 / n);
+        break;
+    }
+    if (!right)
+        fail_msg("%s: '%s' [%zu] begins as %d with %g; PyTorch's has a deviation of %g, and at most %g",
+                 golden->variant, p->name, p->count, (int)p->initialization, spread, golden->deviation,
+                 golden->largest);
+}
+
+static const struct beginning *find_beginning(const char *variant, const char *parameter)
+{
+    for (size_t i = 0; i < BEGINNINGS; ++i)
+        if (strcmp(beginnings[i].variant, variant) == 0 && strcmp(beginnings[i].parameter, parameter) == 0)
+            return &beginnings[i];
+    return NULL;
+}
+
+static bool is_of_a_norm(const rt_parameter *p)
+{
+    return p->kind != RT_PARAMETER_WEIGHT && p->kind != RT_PARAMETER_BIAS;
+}
+
+static void weights_begin_as_pytorchs(void **state)
+{
+    (void)state;
+    size_t families = 0;
+    for (size_t f = 0; f < rt_model_family_count; ++f)
+        for (const char *const *variant = rt_model_families[f]->variants; *variant; ++variant) {
+            const rt_model_family *family = rt_model_families[f];
+            const rt_model_input *input = &family->usual;
+            void *settings = calloc(1, family->settings_size + 1);
+            rt_graph *graph = rt_graph_new();
+            size_t expected = 0, found = 0;
+            rt_param_defaults(family->params, settings);
+            for (size_t i = 0; i < BEGINNINGS; ++i)
+                expected += strcmp(beginnings[i].variant, *variant) == 0;
+            if (expected > 0)
+                family->build(graph, *variant, settings, input);
+            for (size_t i = 0; i < graph->parameter_count; ++i) {
+                const rt_parameter *p = &graph->parameters[i];
+                if (is_of_a_norm(p)) {
+                    const bool one = p->kind == RT_PARAMETER_NORM_WEIGHT || p->kind == RT_PARAMETER_RUNNING_VAR;
+                    assert_int_equal(p->initialization, one ? RT_INITIALIZE_ONE : RT_INITIALIZE_ZERO);
+                    continue;
+                }
+                const struct beginning *golden = find_beginning(*variant, p->name);
+                if (!golden)
+                    fail_msg("%s: PyTorch has no '%s'", *variant, p->name);
+                expect_beginning(p, golden);
+                ++found;
+            }
+            assert_int_equal(found, expected);
+            families += expected > 0;
+            rt_graph_free(graph);
+            free(settings);
+        }
+    assert_int_equal(families, 15);
+}
+
+/* Without norms it is weights alone that keep the activations' size; logits begin near 0, and not beyond float. */
+static void squeezenets_logits_begin_small(void **state)
+{
+    (void)state;
+    rt_engine *engine;
+    rt_network *network;
+    rt_inference *inference;
+    rt_error err = {0};
+    enum { IMAGES = 4, SIDE = 64, CLASSES = 100 };
+    static float images[IMAGES * SIDE * SIDE * 3], logits[IMAGES * CLASSES];
+    assert_int_equal(open_network("squeezenet1_1", NULL, (rt_model_input){SIDE, SIDE, 3, CLASSES}, &network, &err),
+                     RT_OK);
+    assert_int_equal(rt_parameters_initialize(network->parameters, 1, &err), RT_OK);
+    assert_int_equal(rt_engine_new(&engine, &err), RT_OK);
+    assert_int_equal(rt_inference_new(engine, network->graph, network->parameters, 0, &inference, &err), RT_OK);
+    for (size_t i = 0; i < sizeof images / sizeof *images; ++i)
+        images[i] = (float)((i * 37 + i / 91 * 11) % 256) / 64.0f - 2.0f;
+    assert_int_equal(rt_inference_run(inference, images, IMAGES, logits, &err), RT_OK);
+    double squares = 0.0;
+    for (size_t i = 0; i < IMAGES * CLASSES; ++i)
+        squares += (double)logits[i] * (double)logits[i];
+    squares = sqrt(squares / (IMAGES * CLASSES));
+    assert_true(squares > 1e-3 && squares < 1.0);
+    rt_inference_free(inference);
+    rt_engine_free(engine);
+    rt_network_free(network);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +246,8 @@ int main(void)
         cmocka_unit_test(images_that_are_too_small_are_refused),
         cmocka_unit_test(options_widen_and_narrow),
         cmocka_unit_test(wide_shortcuts_start_where_the_header_says),
+        cmocka_unit_test(weights_begin_as_pytorchs),
+        cmocka_unit_test(squeezenets_logits_begin_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
