@@ -88,7 +88,9 @@ void rt_color_sharpness(rt_canvas *canvas, double factor)
     const uint8_t *in = canvas->pixels;
     if (canvas->height <= 2 || canvas->width <= 2)
         return;
-    memcpy(canvas->spare, in, bytes_of(canvas));
+    /* Pixels at the border are not blurred. Blent with themselves they may come out a level lower. */
+    for (size_t i = 0; i < bytes_of(canvas); ++i)
+        canvas->spare[i] = blend(in[i], in[i], factor);
     for (size_t y = 1; y + 1 < canvas->height; ++y)
         for (size_t i = y * line + channels; i < (y + 1) * line - channels; ++i) {
             unsigned sum = 4u * in[i];
@@ -98,7 +100,6 @@ void rt_color_sharpness(rt_canvas *canvas, double factor)
             }
             canvas->spare[i] = blend(in[i], (float)((2 * sum + 13) / 26), factor);
         }
-    /* Pixels at the border are not blurred; blending them with themselves leaves them as they are. */
     rt_canvas_turn(canvas);
 }
 
@@ -141,7 +142,7 @@ void rt_color_autocontrast(rt_canvas *canvas)
             --most;
         if (least >= most)
             continue;
-        const float scale = 255.0f / (float)(most - least);
+        const float scale = 1.0f / (float)(most - least) * 255.0f; /* in this order, which rounds twice */
         for (size_t i = 0; i < 256; ++i)
             table[i] = to_byte(((float)i - (float)least) * scale);
         look_up(canvas, c, table);

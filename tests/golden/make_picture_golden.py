@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/pictures.inc and picture_files.inc: small image files and their pixels, and what torchvision makes of a small image, for datasets/resample.c, color.c, warp.c and
+"""Writes tests/golden/pictures.inc, picture_files.inc and picture_regions.inc: small image files and their pixels, and what torchvision makes of a small image, for datasets/resample.c, color.c, warp.c and
 the operations of RandAugment. Needs torch, torchvision and Pillow (made with torchvision 0.29, Pillow 13).
 
 The image is the formula of picture() here and in tests/unit/test_pictures.c. Resizing is Pillow's, which torchvision
@@ -10,7 +10,7 @@ import pathlib
 import numpy
 import torch
 from PIL import Image
-from torchvision.transforms import InterpolationMode
+from torchvision.transforms import InterpolationMode, RandomErasing, RandomResizedCrop
 from torchvision.transforms import functional as F
 from torchvision.transforms.autoaugment import RandAugment, _apply_op
 
@@ -125,3 +125,44 @@ with open(path, "w") as file:
         write_bytes(file, pixels.ravel())
         file.write("},\n")
 print(len(cases), "cases,", path.stat().st_size, "bytes")
+
+# Where torchvision's random regions lie: of each measure so many borders, and the share of draws up to each of them.
+BORDERS, DRAWS = 15, 400000
+
+
+def measures(top, left, height, width, rows, columns):
+    return {"area": height * width / (rows * columns), "shape": width / height,
+            "top": (top + 0.5) / (rows - height + 1), "left": (left + 0.5) / (columns - width + 1)}
+
+
+def regions(name, rows, columns, draw):
+    torch.manual_seed(1)
+    drawn = {}
+    for _ in range(DRAWS):
+        for measure, value in measures(*draw(), rows, columns).items():
+            drawn.setdefault(measure, []).append(value)
+    lines = ""
+    for measure, values in drawn.items():
+        values = numpy.array(values)
+        borders = numpy.unique(numpy.quantile(values, numpy.arange(1, BORDERS + 1) / (BORDERS + 1), method="nearest") + 1e-9)
+        below = [(values <= border).mean() for border in borders]
+        lines += (f'{{"{name}", "{measure}", {len(borders)}, {{{", ".join(f"{b:.10g}" for b in borders)}}}, '
+                  f'{{{", ".join(f"{b:.6g}" for b in below)}}}}},\n')
+    return lines
+
+
+def crop(scale, ratio):
+    blank = torch.zeros(3, 300, 400)
+    return lambda: RandomResizedCrop.get_params(blank, scale, ratio)
+
+
+def erased(scale, ratio):
+    blank = torch.zeros(3, 96, 128)
+    return lambda: RandomErasing.get_params(blank, scale, ratio, [0.0])[:4]
+
+
+with open(here / "picture_regions.inc", "w") as file:
+    file.write("/* Made by make_picture_golden.py. */\n")
+    file.write(regions("random_resized_crop", 300, 400, crop([0.08, 1.0], [3 / 4, 4 / 3])))
+    file.write(regions("random_resized_crop scale=[0.2,0.5] ratio=[0.5,1]", 300, 400, crop([0.2, 0.5], [0.5, 1.0])))
+    file.write(regions("random_erasing", 96, 128, erased([0.02, 0.33], [0.3, 3.3])))
