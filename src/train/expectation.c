@@ -21,14 +21,26 @@ static void show(const rt_normalization *normalization, char *text, size_t size)
     snprintf(text + used, size - used, "]");
 }
 
+double rt_expectation_chance(const rt_expect_recipe *expect, size_t images, size_t test_images)
+{
+    const double share = expect->top1 / 100.0, left = (double)test_images - (double)images;
+    if (images == 0 || left <= 0.0)
+        return 0.0;
+    return 300.0 * sqrt(share * (1.0 - share) / (double)images * left / ((double)test_images - 1.0));
+}
+
 rt_status rt_expectation_check(const rt_network_recipe *teacher, const rt_data_recipe *recipe, const rt_run_data *data,
-                               double top1, rt_error *err)
+                               double top1, size_t images, rt_error *err)
 {
     const rt_expect_recipe *expect = &teacher->expect;
-    if (fabs(top1 - expect->top1) <= expect->tolerance)
+    const double chance_off = rt_expectation_chance(expect, images, data->test_count);
+    if (fabs(top1 - expect->top1) <= expect->tolerance + chance_off)
         return RT_OK;
     rt_quote quote;
-    char normalization[320], causes[600];
+    char normalization[320], causes[600], sample[96] = "the test set";
+    if (chance_off > 0.0)
+        snprintf(sample, sizeof sample, "%zu of the %zu test images, where chance makes %.1f", images, data->test_count,
+                 chance_off);
     const double chance = 100.0 / (double)rt_run_data_input(data).classes;
     show(&data->normalization, normalization, sizeof normalization);
     snprintf(causes, sizeof causes, "the normalisation (%s, %s)", normalization,
@@ -38,9 +50,9 @@ rt_status rt_expectation_check(const rt_network_recipe *teacher, const rt_data_r
     const char *others = "the order of the classes, the layout of the images (channels, rows), an option that the "
                          "weights do not show (shortcut)";
     return rt_fail(err, RT_ERROR_USAGE,
-                   "teacher '%s' has %.2f %% top-1 on the test set; the recipe expects %s, give or take %s. Likely "
+                   "teacher '%s' has %.2f %% top-1 on %s; the recipe expects %s, give or take %s. Likely "
                    "causes: %s; %s",
-                   rt_quote_text(&quote, teacher->weights, strlen(teacher->weights)), top1,
+                   rt_quote_text(&quote, teacher->weights, strlen(teacher->weights)), top1, sample,
                    rt_number_show(expect->top1).text, rt_number_show(expect->tolerance).text, blind ? others : causes,
                    blind ? causes : others);
 }

@@ -183,7 +183,8 @@ static rt_status check_expectation(rt_pipeline *pipeline, size_t number, rt_erro
     if (!teacher->expected)
         return RT_OK;
     RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[number], measured, err));
-    return rt_expectation_check(teacher, &pipeline->recipe->data, &pipeline->data, measured->top1, err);
+    return rt_expectation_check(teacher, &pipeline->recipe->data, &pipeline->data, measured->top1,
+                                pipeline->data.test_count, err);
 }
 
 /* Builds a network that will be trained and drops it again. `teacher`: asks whether its memo fits, too. */

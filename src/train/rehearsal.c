@@ -51,7 +51,7 @@ static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_netwo
     const rt_model_input input = rt_run_data_input(&r->data);
     rt_network **network = &r->networks[number];
     if (!synthetic && teacher->weights) {
-        RT_TRY(rt_network_open(teacher, &input, NULL, network, err));
+        RT_TRY(rt_network_open(teacher, &input, &r->gaps[number], network, err));
     } else {
         RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, network, err));
         RT_TRY(rt_parameters_initialize((*network)->parameters, 1 + number, err));
@@ -86,7 +86,7 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
     RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));
     RT_TRY(rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed, err));
     if (!synthetic && recipe->student.weights)
-        RT_TRY(rt_network_begin(r->student, &recipe->student, NULL, err));
+        RT_TRY(rt_network_begin(r->student, &recipe->student, &r->student_gaps, err));
     RT_TRY(rt_step_open(&r->step,
                         &(rt_step_options){.engine = engine,
                                            .graph = r->student->graph,
@@ -128,8 +128,10 @@ void rt_rehearsal_close(rt_rehearsal *rehearsal)
     for (size_t i = 0; i < RT_MAX_TEACHERS; ++i) {
         rt_teacher_close(rehearsal->members[i]);
         rt_network_free(rehearsal->networks[i]);
+        free(rehearsal->gaps[i]);
     }
     rt_network_free(rehearsal->student);
+    free(rehearsal->student_gaps);
     rt_run_data_close(&rehearsal->data);
     *rehearsal = (rt_rehearsal){0};
 }

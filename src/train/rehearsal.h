@@ -20,7 +20,8 @@ typedef struct rt_rehearsal {
     rt_inference *teacher_inference; /* of the first teacher */
     rt_network *networks[RT_MAX_TEACHERS];
     rt_teacher *members[RT_MAX_TEACHERS];
-    rt_teacher *joint; /* several as one; NULL for fewer */
+    rt_teacher *joint;                          /* several as one; NULL for fewer */
+    char *gaps[RT_MAX_TEACHERS], *student_gaps; /* what `strict: false` let pass of weights, in words; or NULL */
     rt_step step;
     rt_loader *loader;
     uint32_t epoch;

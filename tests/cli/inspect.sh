@@ -94,6 +94,11 @@ expect_stderr_contains "warning: weights 'bare.safetensors': 'head.bias' unexpec
 expect_that "the resolved recipe says so" grep -q '^ *fc.bias: head.bias$' run/recipe.yaml
 expect_that "the resolved recipe expects it" grep -q '^ *tolerance: 50$' run/recipe.yaml
 expect_exit 0 "$retort" check run/recipe.yaml
+expect_stdout_contains "teacher's weights 'bare.safetensors', which strict: false lets pass: 'head.bias' unexpected, 'fc.bias' missing"
+expect_stdout_matches "^teacher: [0-9.]+ % top-1 on the [0-9]+ test images; the recipe expects 50, give or take 50\$"
+expect_exit 2 "$retort" check recipe.yaml 'teacher.expect={top1: 99.9, tolerance: 0.1}'
+expect_stderr_contains "the recipe expects 99.9, give or take 0.1. Likely causes: "
+expect_stdout_lacks "is in order"
 expect_exit 0 "$retort" train recipe.yaml --out dropped 'teacher.rename={fc.b: "", "": ""}' teacher.strict=false
 expect_stderr_contains "'ias' unexpected, 'fc.bias' missing"
 expect_exit 0 "$retort" check dropped/recipe.yaml
