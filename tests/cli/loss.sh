@@ -26,6 +26,18 @@ expect_that "the gradient is -0.5, 0.5" cmp -s expected <(tail -c 8 gradient.npy
 expect_that "the gradient is float32 [1, 2]" grep -aqF "'<f4', 'fortran_order': False, 'shape': (1, 2)" gradient.npy
 rm gradient.npy
 
+# A mixed image: a quarter is of class 1.
+npy mixed.npy '|u1' '(1,)' '\x01'
+npy quarter.npy '<f4' '(1,)' '\x00\x00\x80\x3e'
+expect_exit 0 "$retort" loss cross_entropy "${inputs[@]}" --mixed-labels mixed.npy --mixed-shares quarter.npy \
+    --grad gradient.npy
+expect_stdout_matches '^\{"loss": 0\.69314718055994(53|529)\}$'
+printf '\x00\x00\x80\xbe\x00\x00\x80\x3e' >expected # -0.25, 0.25
+expect_that "the gradient is -0.25, 0.25" cmp -s expected <(tail -c 8 gradient.npy)
+rm gradient.npy
+expect_exit 2 "$retort" loss cross_entropy "${inputs[@]}" --mixed-labels mixed.npy
+expect_stderr_contains "loss 'cross_entropy' needs 'mixed.shares' beside 'mixed.labels'"
+
 expect_exit 0 "$retort" loss kl --student student.npy --teacher=wide.npy --set temperature=2 --set temperature=3
 expect_stdout_matches '^\{"loss": 0\}$'
 expect_that "no gradient without --grad" test ! -e gradient.npy
