@@ -101,17 +101,24 @@ RT_INLINE void correlate_channels(const size_t rows, const size_t vectors, const
 CORRELATE_PANEL(1)
 CORRELATE_PANEL(2)
 
+/* Tiles whose gradients of a panel stay in the first cache while all inputs pass by. */
+enum { STAY = 32 };
+
 void RT_OF_LANES(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, size_t outputs, const float *source,
                                                    size_t source_tile, const float *gradient, float *product)
 {
     const size_t vectors = vectors_of(outputs);
-    size_t v = 0;
-    for (; v + 2 <= vectors; v += 2)
-        correlate_panel_2(inputs, source, source_tile, gradient + v * CELL, vectors * CELL, tiles,
-                          product + v * RT_LANES, vectors * RT_LANES);
-    if (v < vectors)
-        correlate_panel_1(inputs, source, source_tile, gradient + v * CELL, vectors * CELL, tiles,
-                          product + v * RT_LANES, vectors * RT_LANES);
+    for (size_t left = tiles; left > 0; source += STAY * source_tile, gradient += STAY * vectors * CELL) {
+        const size_t count = left < STAY ? left : STAY;
+        size_t v = 0;
+        for (; v + 2 <= vectors; v += 2)
+            correlate_panel_2(inputs, source, source_tile, gradient + v * CELL, vectors * CELL, count,
+                              product + v * RT_LANES, vectors * RT_LANES);
+        if (v < vectors)
+            correlate_panel_1(inputs, source, source_tile, gradient + v * CELL, vectors * CELL, count,
+                              product + v * RT_LANES, vectors * RT_LANES);
+        left -= count;
+    }
 }
 
 /* A product lies as [36][inputs][whole vectors of outputs]. */
