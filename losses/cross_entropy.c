@@ -26,12 +26,12 @@ static const rt_port ports[] = {
     [MIXED_SHARES] = {"mixed.shares", "N", RT_PORT_OPTIONAL},
 };
 
-/* Scratch: a loss per sample [N], then the student's log-probabilities and probabilities [N, 2, C]. */
+/* Scratch: a loss per sample [N], then exponentials of the student's logits [N, C]. */
 static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 {
     (void)state, (void)err;
     size_t samples = plan->shapes[STUDENT].dims[0], classes = plan->shapes[STUDENT].dims[1];
-    plan->scratch_bytes = samples * (1 + 2 * classes) * sizeof(double);
+    plan->scratch_bytes = samples * (1 + classes) * sizeof(double);
     return RT_OK;
 }
 
@@ -48,27 +48,28 @@ RT_WIDE static void sample(void *context, size_t n)
     const rt_port_data *mixed = &work->io->ports[MIXED_LABELS], *shares = &work->io->ports[MIXED_SHARES];
     size_t label = (size_t)work->io->ports[LABELS].indices[n];
     size_t other = mixed->indices ? (size_t)mixed->indices[n] : label;
-    double *losses = work->io->scratch;
-    double *restrict log_q = losses + samples + n * 2 * classes, *restrict q = log_q + classes;
-    rt_softmax(student->values + n * classes, classes, 1.0, log_q, q);
+    const float *logits = student->values + n * classes;
+    double *losses = work->io->scratch, *restrict exponentials = losses + samples + n * classes;
+    double largest = (double)rt_largest(logits, classes);
+    double sum = rt_exponentials(logits, classes, largest, exponentials), log_sum = log(sum), share = 1.0 / sum;
 
     /* The target is `rest` shared by the labels, and `even` everywhere on top of that. */
     double rest = 1.0 - work->smoothing, even = work->smoothing / (double)classes;
     double of_other = shares->values ? rest * (double)shares->values[n] : 0.0, of_label = rest - of_other;
-    double loss = -of_label * log_q[label];
+    double loss = -of_label * ((double)logits[label] - largest - log_sum);
     if (of_other > 0.0)
-        loss -= of_other * log_q[other];
-    if (even > 0.0)
-        loss -= even * rt_sum(log_q, classes);
+        loss -= of_other * ((double)logits[other] - largest - log_sum);
+    for (size_t k = 0; even > 0.0 && k < classes; ++k)
+        loss -= even * ((double)logits[k] - largest - log_sum);
     losses[n] = loss;
     if (!student->gradient)
         return;
     double slope = work->io->weight / (double)samples;
     float *restrict gradient = student->gradient + n * classes;
-    q[label] -= of_label;
-    q[other] -= of_other;
+    exponentials[label] -= of_label * sum;
+    exponentials[other] -= of_other * sum;
     for (size_t k = 0; k < classes; ++k)
-        gradient[k] += (float)(slope * (q[k] - even));
+        gradient[k] += (float)(slope * (exponentials[k] * share - even));
 }
 
 /* Where images are mixed, both arrays say how. */

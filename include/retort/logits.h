@@ -90,6 +90,16 @@ RT_WIDE_INLINE float rt_largest(const float *values, size_t count)
     return largest;
 }
 
+/* exponentials [classes] = e^(logits - largest), overwritten, and returned their sum: softmax(logits) is the one over the
+ * other. `largest` is rt_largest() of the logits. For losses that need probabilities alone, and logarithms of a few. */
+RT_WIDE_INLINE double rt_exponentials(const float *__restrict logits, size_t classes, double largest,
+                                      double *__restrict exponentials)
+{
+    for (size_t k = 0; k < classes; ++k)
+        exponentials[k] = rt_exp((double)logits[k] - largest);
+    return rt_sum(exponentials, classes);
+}
+
 /* Of one sample: log_probabilities = log softmax(logits / temperature), exact where softmax itself underflows to zero,
  * and probabilities = softmax(logits / temperature). All three are [classes], classes >= 1, temperature > 0; the
  * results are overwritten and must not overlap. The largest logit is subtracted first, so that finite logits of any
