@@ -213,7 +213,7 @@ rt_status rt_inputs_open(const rt_request *request, bool labelled, rt_inputs *in
     source from = {0};
     rt_pretrained file = {0};
     char *path = request->weights ? strdup(request->weights) : rt_path_join(request->folder, "best.safetensors");
-    const rt_weights_reading reading = {request->renames, request->rename_count, request->lenient};
+    const rt_weights_reading reading = {request->renames, request->rename_count, request->lenient, 0};
     rt_status status = path ? rt_pretrained_open(path, &reading, &file, err)
                             : rt_fail(err, RT_ERROR_MEMORY, "cannot read weights: no memory");
     if (status == RT_OK)

@@ -17,7 +17,7 @@ static const char *const keys[RT_DESCRIPTION_PAIRS] = {
 };
 
 /* Nothing real comes near these. */
-enum { LARGEST_SIDE = 65536, LARGEST_CLASSES = 16777216, LONGEST_TEXT = 1024 };
+enum { LARGEST_SIDE = 65536, LARGEST_CLASSES = 16777216, LONGEST_NAME = 1024, LONGEST_OPTIONS = 1 << 20 };
 
 /* printf() and strtof() take the decimal point from the locale of whoever embeds us. */
 static locale_t enter_c_locale(locale_t *previous)
@@ -117,9 +117,9 @@ static bool read_list(const char *text, size_t count, float bound, float *values
 static int find_wrong(const char *const *values, rt_description *description)
 {
     size_t model = strlen(values[MODEL]);
-    if (model == 0 || model > LONGEST_TEXT)
+    if (model == 0 || model > LONGEST_NAME)
         return MODEL;
-    if (strlen(values[OPTIONS]) > LONGEST_TEXT)
+    if (strlen(values[OPTIONS]) > LONGEST_OPTIONS)
         return OPTIONS;
     if (!read_input(values[INPUT], &description->input))
         return INPUT;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "models/own_network.h"
 #include "retort/suggest.h"
 
 #define MODEL_FAMILY(name) extern const rt_model_family rt_model_family_##name;
@@ -22,7 +23,7 @@ const rt_model_family *rt_model_find(const char *variant)
         for (const char *const *name = rt_model_families[f]->variants; *name; ++name)
             if (strcmp(*name, variant) == 0)
                 return rt_model_families[f];
-    return NULL;
+    return strcmp(variant, *rt_model_family_layers.variants) == 0 ? &rt_model_family_layers : NULL;
 }
 
 const char *rt_model_suggest(const char *variant)

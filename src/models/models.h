@@ -42,7 +42,8 @@ typedef struct rt_model_family {
 extern const rt_model_family *const rt_model_families[];
 extern const size_t rt_model_family_count;
 
-/* The family that has a variant of this name, or NULL. */
+/* The family that has a variant of this name, or NULL. "layers" is that of networks of one's own (own_network.h), which
+ * are not in the list above. */
 const rt_model_family *rt_model_find(const char *variant);
 
 /* The variant whose name is nearest to a wrong one, or NULL. */

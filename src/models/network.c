@@ -24,6 +24,37 @@ static const char *own_name(const rt_model_family *family, const char *variant)
     return *name;
 }
 
+/* Texts among the options become the network's own. */
+static rt_status keep_texts(rt_network *network, rt_error *err)
+{
+    bool whole = true;
+    for (const rt_param *param = network->family->params; param && param->name; ++param) {
+        char **text = (char **)((char *)network->settings + param->offset);
+        if (param->type != RT_PARAM_STRING || !*text)
+            continue;
+        *text = strdup(*text);
+        whole = whole && *text;
+    }
+    return whole ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for model '%s'", network->variant);
+}
+
+static void drop_texts(rt_network *network)
+{
+    for (const rt_param *param = network->family->params; network->settings && param && param->name; ++param)
+        if (param->type == RT_PARAM_STRING)
+            free(*(char **)((char *)network->settings + param->offset));
+}
+
+/* All others make as many logits as they are asked for. */
+static rt_status check_classes(const rt_network *network, rt_error *err)
+{
+    const size_t made = network->graph->nodes[network->graph->output].shape.channels;
+    if (made == network->input.classes)
+        return RT_OK;
+    return rt_fail(err, RT_ERROR_SHAPE, "model '%s': the last layer gives %zu numbers; the data has %zu classes",
+                   network->variant, made, network->input.classes);
+}
+
 static rt_status fill(rt_network *network, const void *settings, bool trained, rt_error *err)
 {
     const rt_model_family *family = network->family;
@@ -35,11 +66,13 @@ static rt_status fill(rt_network *network, const void *settings, bool trained, r
         memcpy(network->settings, settings, family->settings_size);
     else
         rt_param_defaults(family->params, network->settings);
+    RT_TRY(keep_texts(network, err));
     family->build(network->graph, network->variant, network->settings, &network->input);
     rt_error inner = {0};
     rt_status status = rt_graph_finish(network->graph, &inner);
     if (status != RT_OK)
         return rt_fail(err, status, "model '%s': %s", network->variant, inner.message);
+    RT_TRY(check_classes(network, err));
     return rt_parameters_new(network->graph, trained, &network->parameters, err);
 }
 
@@ -68,6 +101,7 @@ void rt_network_free(rt_network *network)
         return;
     rt_parameters_free(network->parameters);
     rt_graph_free(network->graph);
+    drop_texts(network);
     free(network->settings);
     free(network);
 }

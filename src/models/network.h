@@ -8,7 +8,7 @@
 typedef struct rt_network {
     const rt_model_family *family;
     const char *variant; /* "resnet20", the family's own string */
-    void *settings;      /* a copy of the family's options; strings in it are borrowed */
+    void *settings;      /* a copy of the family's options, strings too */
     rt_model_input input;
     rt_graph *graph;
     rt_parameters *parameters;

@@ -35,6 +35,9 @@ void rt_read_plugins(rt_loading *loader, const rt_yaml *list);
 void rt_read_terms(rt_loading *loader, const rt_yaml *list, const char *no_teacher, rt_loss_recipe **terms,
                    size_t *count);
 
+/* The layers below `model`, a mapping, as the option of the family "layers" (read_layers.c). */
+const char *rt_read_layers(rt_loading *loader, const rt_yaml *model, rt_network_recipe *network);
+
 void rt_read_student(rt_loading *loader, const rt_yaml *map, rt_network_recipe *student);
 
 /* One teacher, or a list of them. */

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "losses/losses.h"
+#include "models/own_network.h"
 #include "recipe/choice.h"
 #include "recipe/read.h"
 #include "retort/suggest.h"
@@ -10,6 +11,40 @@ static void report(rt_loading *loader, rt_mark mark, const char *message)
     rt_diagnostics_add(loader->binder.diagnostics, mark, "%s", message);
 }
 
+/* The family that `model` names. */
+static const rt_model_family *find_family(rt_loading *loader, const rt_yaml *name)
+{
+    const char *own = rt_model_family_layers.name;
+    if (strcmp(name->text, own) == 0) {
+        rt_diagnostics_add(loader->binder.diagnostics, name->mark,
+                           "'model' is '%s'; a network of your own is model: {%s: [...]}", own, own);
+        return NULL;
+    }
+    const ptrdiff_t index = rt_choice_find(&loader->binder, &rt_choice_models, name->text, name->mark);
+    return index >= 0 ? rt_model_find(rt_choice_models.name_at(NULL, (size_t)index)) : NULL;
+}
+
+/* A network of one's own, and its section with the family's name where the layers stood. */
+static rt_yaml read_own(rt_loading *loader, const rt_yaml *map, const rt_yaml *model, rt_network_recipe *network)
+{
+    rt_yaml named = *map;
+    rt_layers_settings *settings = rt_owner_take(loader->tree.owner, 1, sizeof *settings);
+    rt_yaml *name = rt_owner_take(loader->tree.owner, 1, sizeof *name);
+    rt_yaml_entry *entries = rt_owner_take(loader->tree.owner, map->count, sizeof *entries);
+    if (!settings || !name || !entries)
+        return named;
+    memcpy(entries, map->entries, map->count * sizeof *entries);
+    *name = (rt_yaml){.kind = RT_YAML_SCALAR, .mark = model->mark, .text = rt_model_family_layers.name};
+    for (size_t i = 0; i < map->count; ++i)
+        if (entries[i].value == model)
+            entries[i].value = name;
+    named.entries = entries;
+    settings->layers = rt_read_layers(loader, model, network);
+    network->family = &rt_model_family_layers;
+    network->settings = settings;
+    return named;
+}
+
 static void read_network(rt_loading *loader, const rt_yaml *map, const char *where, const rt_param *common,
                          const char *const *sections, rt_network_recipe *network)
 {
@@ -17,18 +52,22 @@ static void read_network(rt_loading *loader, const rt_yaml *map, const char *whe
     const rt_param *params = NULL;
     network->present = true;
     network->mark = map->mark;
-    if (name && name->kind == RT_YAML_SCALAR && !rt_yaml_is_empty(name)) {
-        ptrdiff_t index = rt_choice_find(&loader->binder, &rt_choice_models, name->text, name->mark);
-        network->family = index >= 0 ? rt_model_find(rt_choice_models.name_at(NULL, (size_t)index)) : NULL;
+    rt_yaml named;
+    if (name && name->kind == RT_YAML_MAP) {
+        named = read_own(loader, map, name, network);
+        map = &named;
+    } else if (name && name->kind == RT_YAML_SCALAR && !rt_yaml_is_empty(name)) {
+        network->family = find_family(loader, name);
     }
-    if (network->family) {
+    if (network->family && !network->settings) {
         params = network->family->params;
         network->settings = rt_owner_take(loader->tree.owner, 1, network->family->settings_size);
         if (!network->settings)
             return;
     }
     rt_bind(&loader->binder, map,
-            &(rt_scope){where, {{common, network}, {params, network->settings}}, sections, !network->family});
+            &(rt_scope){where, {{common, network}, {params, params ? network->settings : NULL}}, sections,
+                        !network->family});
     network->model_mark = rt_read_mark(map, "model");
     network->weights_mark = rt_read_mark(map, "weights");
     rt_read_path(loader, network->weights, network->weights_mark, "weights");

@@ -132,14 +132,17 @@ static bool any_reads(const rt_loss_recipe *terms, size_t count, const char *por
  * cannot be built, which is told once the data are known. */
 static rt_graph *sketch(const rt_network_recipe *network)
 {
-    const rt_model_input input = {.height = 64, .width = 64, .channels = 3, .classes = 10};
-    rt_graph *graph = network && network->family && network->settings ? rt_graph_new() : NULL;
-    if (!graph)
-        return NULL;
-    network->family->build(graph, network->model, network->settings, &input);
-    if (rt_graph_finish(graph, NULL) == RT_OK)
-        return graph;
-    rt_graph_free(graph);
+    /* A network of one's own may be for large images, or for grey ones, alone. */
+    static const rt_model_input inputs[] = {{64, 64, 3, 10}, {64, 64, 1, 10}, {224, 224, 3, 10}};
+    for (size_t i = 0; network && network->family && network->settings && i < sizeof inputs / sizeof *inputs; ++i) {
+        rt_graph *graph = rt_graph_new();
+        if (!graph)
+            return NULL;
+        network->family->build(graph, network->model, network->settings, &inputs[i]);
+        if (rt_graph_finish(graph, NULL) == RT_OK)
+            return graph;
+        rt_graph_free(graph);
+    }
     return NULL;
 }
 

@@ -140,14 +140,23 @@ typedef struct rt_expect_recipe {
     double top1, tolerance; /* percent on the test set; points */
 } rt_expect_recipe;
 
+/* Where a layer of a network of one's own stands. */
+struct rt_yaml;
+typedef struct rt_layer_place {
+    rt_mark mark;
+    const struct rt_yaml *settings; /* NULL for none */
+} rt_layer_place;
+
 /* One network and where its weights come from. */
 typedef struct rt_network_recipe {
     bool present;
     rt_mark mark;
-    const char *model; /* variant name */
+    const char *model; /* variant name; "layers" for a network of one's own */
     rt_mark model_mark;
     const rt_model_family *family;
     void *settings;      /* the family's options */
+    rt_layer_place *layers; /* of a network of one's own (models/own_network.h), each before those within it */
+    size_t layer_count;
     const char *weights; /* file, or NULL */
     rt_mark weights_mark;
     bool strict;              /* every tensor of the weights has its place, and every parameter its tensor */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/own_network.h"
 #include "recipe/number.h"
 #include "recipe/recipe.h"
 #include "recipe/writer.h"
@@ -112,10 +113,53 @@ static void put_terms(rt_writer *writer, int indent, const rt_loss_recipe *terms
     }
 }
 
+/* JSON without spaces as YAML, a layer a line; keys, which are words, without their quotes. No string in it has any of
+ * these signs. */
+static void put_layers(rt_writer *writer, int indent, const char *text)
+{
+    int depth = 0;
+    for (const char *sign = text; *sign; ++sign) {
+        const size_t word = *sign == '"' ? strcspn(sign + 1, "\"") : 0;
+        if (word > 0 && sign[word + 2] == ':') {
+            rt_writer_put(writer, sign + 1, word);
+            rt_writer_put(writer, ": ", 2);
+            sign += word + 2;
+            continue;
+        }
+        depth += (*sign == '[' || *sign == '{') - (*sign == ']' || *sign == '}');
+        const bool starts = depth == 2 && *sign == '{' && (sign == text + 1 || sign[-1] == ',');
+        if (starts) {
+            rt_writer_words(writer, "\n%*s- ", indent, "");
+            rt_writer_put(writer, sign, 1);
+        } else if (depth == 0 || (depth == 1 && (*sign == '[' || *sign == ','))) {
+            continue;
+        } else {
+            rt_writer_put(writer, sign, 1);
+            if (*sign == ',')
+                rt_writer_put(writer, " ", 1);
+        }
+    }
+    rt_writer_put(writer, "\n", 1);
+}
+
+/* The first of the section's keys is `model`. */
+static void put_model(rt_writer *writer, int indent, const rt_param *params, const rt_network_recipe *network)
+{
+    if (network->family != &rt_model_family_layers) {
+        put_params(writer, indent, params, network);
+        put_params(writer, indent, network->family->params, network->settings);
+        return;
+    }
+    put_heading(writer, indent, "model", true);
+    put_indent(writer, indent + 2);
+    rt_writer_words(writer, "layers:");
+    put_layers(writer, indent + 4, ((const rt_layers_settings *)network->settings)->layers);
+    put_params(writer, indent, params + 1, network);
+}
+
 static void put_network(rt_writer *writer, int indent, const rt_param *params, const rt_network_recipe *network)
 {
-    put_params(writer, indent, params, network);
-    put_params(writer, indent, network->family->params, network->settings);
+    put_model(writer, indent, params, network);
     if (network->rename_count > 0)
         put_heading(writer, indent, "rename", true);
     for (size_t i = 0; i < network->rename_count; ++i) {

@@ -46,8 +46,14 @@ static rt_status describe_teacher(const rt_network *network, rt_memo_key *key, r
 {
     char *options = NULL;
     RT_TRY(rt_options_write(network->family->params, network->settings, false, &options, err));
-    snprintf(key->values[RT_MEMO_MODEL], RT_MEMO_VALUE_CAPACITY, "%s%s%s", network->variant, *options ? " " : "",
-             options);
+    const int length = snprintf(key->values[RT_MEMO_MODEL], RT_MEMO_VALUE_CAPACITY, "%s%s%s", network->variant,
+                                *options ? " " : "", options);
+    /* What would be cut counts as well: the layers of a network of one's own. */
+    if (length >= RT_MEMO_VALUE_CAPACITY) {
+        char words[RT_NAME_CAPACITY];
+        snprintf(words, sizeof words, "%.64s ", network->variant);
+        write_hash(key->values[RT_MEMO_MODEL], RT_MEMO_VALUE_CAPACITY, words, XXH3_128bits(options, strlen(options)));
+    }
     free(options);
     const rt_parameters *parameters = network->parameters;
     XXH128_hash_t values = XXH3_128bits(parameters->values, network->graph->trained_floats * sizeof(float));

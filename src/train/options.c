@@ -44,6 +44,7 @@ static void write_value(FILE *file, const rt_param *param, const void *settings)
         write_list(file, param, field);
         break;
     case RT_PARAM_STRING:
+        fputs(*(const char *const *)field, file);
         break;
     }
 }
@@ -65,18 +66,27 @@ static bool is_default(const rt_param *param, const void *settings)
     case RT_PARAM_FLOAT_LIST:
         return ((const rt_float_list *)field)->count == 0;
     case RT_PARAM_STRING:
-        break;
+        return param->default_string && strcmp(*(const char *const *)field, param->default_string) == 0;
     }
     return false;
+}
+
+/* Options are parted by spaces. */
+static bool can_be_written(const rt_param *param, const void *settings)
+{
+    if (param->type != RT_PARAM_STRING)
+        return true;
+    const char *text = *(const char *const *)((const char *)settings + param->offset);
+    return text && text[strcspn(text, " \t\n")] == '\0';
 }
 
 rt_status rt_options_write(const rt_param *params, const void *settings, bool only_changed, char **text, rt_error *err)
 {
     *text = NULL;
     for (const rt_param *param = params; param && param->name; ++param)
-        if (param->type == RT_PARAM_STRING)
-            return rt_fail(err, RT_ERROR_USAGE, "option '%s' is a string; it cannot be recorded with weights",
-                           param->name);
+        if (!can_be_written(param, settings))
+            return rt_fail(err, RT_ERROR_USAGE,
+                           "option '%s' is no text, or one with spaces; it cannot be recorded with weights", param->name);
     size_t size;
     FILE *file = open_memstream(text, &size);
     if (!file)

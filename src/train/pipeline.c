@@ -9,6 +9,7 @@
 #include "train/expectation.h"
 #include "train/fingerprint.h"
 #include "train/job.h"
+#include "recipe/layers.h"
 #include "train/precisions.h"
 #include "train/pretrained.h"
 
@@ -224,6 +225,9 @@ static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
     for (size_t i = 0; i < pipeline->student_count; ++i)
         RT_TRY(rt_recipe_check_precisions(pipeline->recipes[i], err));
     RT_TRY(rt_run_data_open(recipe, &pipeline->data, err));
+    const rt_model_input input = rt_run_data_input(&pipeline->data);
+    for (size_t i = 0; i < pipeline->student_count; ++i)
+        RT_TRY(rt_recipe_refuse_layers(pipeline->recipes[i], &input, err));
     for (size_t i = 0; i < rt_recipe_teachers(recipe); ++i)
         RT_TRY(open_teacher(pipeline, i, err));
     for (size_t i = 0; i < pipeline->student_count; ++i)

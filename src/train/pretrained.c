@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "formats/quote.h"
+#include "models/own_network.h"
 
 rt_status rt_pretrained_open(const char *path, const rt_weights_reading *reading, rt_pretrained *file, rt_error *err)
 {
@@ -14,10 +15,13 @@ rt_status rt_pretrained_open(const char *path, const rt_weights_reading *reading
     if (reading && reading->rename_count > 0)
         status = rt_tensors_rename(&file->tensors, path, reading->renames, reading->rename_count, err);
     if (status == RT_OK)
-        status = rt_weights_look(&file->tensors, path, &file->hints, err);
-    if (status == RT_OK)
         status = rt_description_read(file->tensors.metadata, file->tensors.metadata_count, path, &file->description,
                                      &file->described, err);
+    const bool own = file->described && strcmp(file->description.model, rt_model_family_layers.name) == 0;
+    if (own || (reading && reading->classes > 0))
+        file->hints.classes = file->described ? file->description.classes : reading->classes;
+    else if (status == RT_OK)
+        status = rt_weights_look(&file->tensors, path, &file->hints, err);
     if (status == RT_OK && file->described && file->description.classes != file->hints.classes)
         status = rt_fail(err, RT_ERROR_FORMAT,
                          "cannot read '%s': its metadata 'retort.classes' is %zu, its last layer has %zu outputs",
@@ -214,7 +218,8 @@ rt_status rt_network_open(const rt_network_recipe *recipe, const rt_model_input 
     *network = NULL;
     if (gaps)
         *gaps = NULL;
-    const rt_weights_reading reading = {recipe->renames, recipe->rename_count, !recipe->strict};
+    const rt_weights_reading reading = {recipe->renames, recipe->rename_count, !recipe->strict,
+                                        recipe->family == &rt_model_family_layers ? input->classes : 0};
     RT_TRY(rt_pretrained_open(recipe->weights, &reading, &file, err));
     const rt_pretrained_wish wish = {
         .model = recipe->model,
@@ -230,7 +235,7 @@ rt_status rt_network_open(const rt_network_recipe *recipe, const rt_model_input 
 
 rt_status rt_network_begin(rt_network *network, const rt_network_recipe *recipe, char **gaps, rt_error *err)
 {
-    const rt_weights_reading reading = {recipe->renames, recipe->rename_count, !recipe->strict};
+    const rt_weights_reading reading = {recipe->renames, recipe->rename_count, !recipe->strict, 0};
     rt_pretrained file = {.path = recipe->weights, .lenient = reading.lenient};
     if (gaps)
         *gaps = NULL;

@@ -12,6 +12,7 @@ typedef struct rt_weights_reading {
     const rt_rename *renames;
     size_t rename_count;
     bool lenient; /* parameters may be missing, and tensors unexpected */
+    size_t classes; /* of a network of one's own, whose tensors have names that tell nothing; 0 for others */
 } rt_weights_reading;
 
 /* An open weights file and what it says about its network. */
@@ -55,8 +56,7 @@ rt_status rt_network_open(const rt_network_recipe *recipe, const rt_model_input 
 rt_status rt_network_begin(rt_network *network, const rt_network_recipe *recipe, char **gaps, rt_error *err);
 
 /* "width=1 shortcut=projection stem_bias=false": a description's options, every one of the table or `only_changed`
- * those that are not at their default. Allocated. Model families have no options that are strings; one would be an
- * error. */
+ * those that are not at their default. Allocated. A string with spaces in it, or one that is absent, is an error. */
 rt_status rt_options_write(const rt_param *params, const void *settings, bool only_changed, char **text, rt_error *err);
 
 #endif

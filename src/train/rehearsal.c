@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "base/median.h"
 #include "datasets/readers.h"
+#include "recipe/layers.h"
 #include "train/precisions.h"
 #include "train/pretrained.h"
 
@@ -26,7 +27,7 @@ static rt_status make_up_data(const rt_recipe *recipe, rt_run_data *data, rt_err
     rt_param_defaults(reader->params, settings);
     const rt_param *classes = rt_param_find(reader->params, "classes");
     const rt_param *samples = rt_param_find(reader->params, "samples");
-    *(int64_t *)(void *)((char *)settings + classes->offset) = 100;
+    *(int64_t *)(void *)((char *)settings + classes->offset) = (int64_t)rt_recipe_classes(recipe, 100);
     *(int64_t *)(void *)((char *)settings + samples->offset) = 4 * recipe->train.batch;
     /* No choices of augmentations in it: data would point at those of this copy. */
     rt_recipe changed = *recipe;
@@ -81,6 +82,8 @@ static rt_status open_teachers(rt_rehearsal *r, rt_engine *engine, const rt_reci
 static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *recipe, bool synthetic, rt_error *err)
 {
     RT_TRY(synthetic ? make_up_data(recipe, &r->data, err) : rt_run_data_open(recipe, &r->data, err));
+    const rt_model_input images = rt_run_data_input(&r->data);
+    RT_TRY(rt_recipe_refuse_layers(recipe, &images, err));
     RT_TRY(open_teachers(r, engine, recipe, synthetic, err));
     const rt_model_input input = rt_run_data_input(&r->data);
     RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));

@@ -167,7 +167,7 @@ static void names_can_be_changed_and_gaps_be_let_pass(void **state)
     const rt_rename away[] = {{"layer1.", "stage1."}, {"fc.bias", "head.bias"}}, back[] = {{"stage1.", "layer1."}};
     const rt_rename slip[] = {{"layer9.", "x"}};
     const rt_pretrained_wish wish = {.model = "resnet8", .input = extent, .gaps = &gaps};
-    assert_int_equal(rt_pretrained_open(path, &(rt_weights_reading){away, 2, false}, &file, NULL), RT_OK);
+    assert_int_equal(rt_pretrained_open(path, &(rt_weights_reading){away, 2, false, 0}, &file, NULL), RT_OK);
     assert_int_equal(rt_pretrained_network(&file, &wish, &network, &err), RT_ERROR_SHAPE);
     assert_non_null(strstr(err.message, "'stage1.0."));
     assert_int_equal(rt_tensors_rename(&file.tensors, path, back, 1, NULL), RT_OK);
@@ -183,7 +183,7 @@ static void names_can_be_changed_and_gaps_be_let_pass(void **state)
     rt_pretrained_close(&file);
     /* What has another shape is no gap. */
     const rt_rename swap[] = {{"fc.bias", "bn1.bias"}, {"bn1.bias", "fc.bias"}};
-    assert_int_equal(rt_pretrained_open(path, &(rt_weights_reading){swap, 2, true}, &file, NULL), RT_OK);
+    assert_int_equal(rt_pretrained_open(path, &(rt_weights_reading){swap, 2, true, 0}, &file, NULL), RT_OK);
     assert_int_equal(rt_pretrained_network(&file, &wish, &network, &err), RT_ERROR_SHAPE);
     assert_null(gaps);
     rt_pretrained_close(&file);
