@@ -7,6 +7,7 @@
 #include "cli/describe.h"
 #include "cli/model_size.h"
 #include "datasets/readers.h"
+#include "models/layer_kinds.h"
 #include "report/table.h"
 #include "retort/suggest.h"
 
@@ -88,6 +89,30 @@ static rt_status model_describe(const rt_catalogue *catalogue, size_t index, FIL
     return rt_describe_model(family, variant, file, err);
 }
 
+static size_t layer_count(const rt_catalogue *catalogue)
+{
+    (void)catalogue;
+    return rt_layer_kind_count;
+}
+
+static const char *layer_name(const rt_catalogue *catalogue, size_t index)
+{
+    (void)catalogue;
+    return rt_layer_kinds[index].name;
+}
+
+static const char *layer_summary(const rt_catalogue *catalogue, size_t index)
+{
+    (void)catalogue;
+    return rt_layer_kinds[index].summary;
+}
+
+static rt_status layer_describe(const rt_catalogue *catalogue, size_t index, FILE *file, rt_error *err)
+{
+    (void)catalogue;
+    return rt_describe_layer(&rt_layer_kinds[index], file, err);
+}
+
 static rt_status list_summaries(const rt_kind *kind, const rt_catalogue *catalogue, FILE *file, size_t indent,
                                 rt_error *err)
 {
@@ -127,6 +152,7 @@ static rt_status list_models(const rt_kind *kind, const rt_catalogue *catalogue,
     }
     rt_status status = rt_table_print(table, file, indent, err);
     rt_table_free(table);
+    fprintf(file, "\n%*sA network of your own: model: {layers: [...]}, of what `retort list layers` names.\n", (int)indent, "");
     return status;
 }
 
@@ -139,6 +165,7 @@ const rt_kind rt_kinds[] = {
     KIND(loss, "losses", list_summaries),        KIND(model, "models", list_models),
     KIND(dataset, "datasets", list_summaries),   KIND(optimizer, "optimizers", list_summaries),
     KIND(schedule, "schedules", list_summaries), KIND(augmentation, "augmentations", list_summaries),
+    KIND(layer, "layers", list_summaries),
 };
 const size_t rt_kind_count = sizeof rt_kinds / sizeof *rt_kinds;
 

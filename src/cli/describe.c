@@ -172,6 +172,30 @@ rt_status rt_describe_model(const rt_model_family *family, const char *variant, 
     return RT_OK;
 }
 
+rt_status rt_describe_layer(const rt_layer_kind *kind, FILE *file, rt_error *err)
+{
+    const char *settings = kind->fewest > 1 || kind->lists || has_required(kind->params) ? ": {" : "";
+    title(file, "layer", kind->name, kind->summary);
+    RT_TRY(params_section(file, "Parameters", kind->params, err));
+    fprintf(file, "\nBeside them\n");
+    RT_TRY(rt_describe_params(rt_layer_common_params, file, 2, err));
+    if (kind->fewest > 1)
+        fprintf(file, "  from: the layers that it reads, %zu to %zu of them, by name or by place%s\n", kind->fewest, kind->most,
+                kind->joins_last ? "; one is joined with the layer before" : "");
+    else
+        fprintf(file, "  from: the layer that it reads, by name or by place; by default the one before\n");
+    for (size_t i = 0; kind->lists && kind->lists[i]; ++i)
+        fprintf(file, "  %s: a list of layers%s\n", kind->lists[i], i == 0 ? ", required" : "");
+    fprintf(file, "\nIn a recipe\n  student: {model: {layers: [..., %s%s", kind->name, settings);
+    required_settings(file, kind->params);
+    if (kind->lists)
+        fprintf(file, "%s%s: [...]", has_required(kind->params) ? ", " : "", kind->lists[0]);
+    else if (kind->fewest > 1)
+        fprintf(file, "from: [NAME, NAME]");
+    fprintf(file, "%s, ...]}}\n", *settings ? "}" : "");
+    return RT_OK;
+}
+
 /* "sgd", or "multi_step: {milestones: [...]}" in braces where something must be given. */
 static void example_choice(FILE *file, const char *section_key, const char *name, const rt_param *params)
 {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "datasets/augmentation.h"
+#include "models/layer_kinds.h"
 #include "models/models.h"
 #include "optim/optim.h"
 #include "retort/dataset.h"
@@ -13,6 +14,7 @@
 rt_status rt_describe_loss(const rt_loss *loss, FILE *file, rt_error *err);
 rt_status rt_describe_reader(const rt_reader *reader, FILE *file, rt_error *err);
 rt_status rt_describe_augmentation(const rt_augmentation *augmentation, FILE *file, rt_error *err);
+rt_status rt_describe_layer(const rt_layer_kind *kind, FILE *file, rt_error *err);
 rt_status rt_describe_model(const rt_model_family *family, const char *variant, FILE *file, rt_error *err);
 rt_status rt_describe_optimizer(const rt_optimizer *optimizer, FILE *file, rt_error *err);
 rt_status rt_describe_schedule(const rt_schedule *schedule, FILE *file, rt_error *err);

@@ -23,7 +23,7 @@ static rt_status overview(rt_error *err)
     rt_table_free(table);
     printf("\n'retort help COMMAND' explains a command, 'retort help recipe' every key of a recipe,\n"
            "'retort help plugin' losses of your own, 'retort help loss/kl' (or model/, dataset/, optimizer/, "
-           "schedule/, augmentation/) what a recipe can name.\n");
+           "schedule/, augmentation/, layer/) what a recipe can name.\n");
     return status;
 }
 
@@ -175,7 +175,7 @@ const rt_command rt_command_help = {
     .name = "help",
     .usage = "help [COMMAND | recipe | plugin | KIND/NAME | NAME | --markdown losses] [--plugin FILE.so]",
     .summary = "explain a command, a recipe's keys, or what a recipe can name",
-    .details = "KIND is loss, model, dataset, optimizer, schedule or augmentation: `retort help loss/kl`. Without it the name alone\n"
+    .details = "KIND is loss, model, dataset, optimizer, schedule, augmentation or layer: `retort help loss/kl`. Without it the name alone\n"
                "does where it is the only one: `retort help kl`. `--markdown losses` prints losses/README.md.",
     .run = run,
 };

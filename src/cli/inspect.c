@@ -112,7 +112,7 @@ static rt_status print_models(const findings *f, rt_error *err)
         const rt_fit *fit = &f->fits.items[i];
         rt_table_cell(table, "%s", fit->variant);
         rt_table_cell(table, "%zu classes, %zu channels", fit->input.classes, fit->input.channels);
-        rt_table_cell(table, "%s", fit->options);
+        rt_table_cell(table, "%.200s", fit->options);
     }
     printf("\nnetworks that it fits\n");
     return print_table(table, err);
@@ -153,9 +153,14 @@ static rt_status look(const char *path, findings *f, rt_error *err)
     RT_TRY(rt_tensors_open(path, &f->tensors, err));
     for (size_t i = 0; i < f->tensors.count; ++i)
         f->numbers += rt_shape_elements(&f->tensors.items[i].shape);
-    if (rt_weights_look(&f->tensors, path, &f->hints, NULL) != RT_OK)
+    if (rt_weights_look(&f->tensors, path, &f->hints, NULL) == RT_OK)
+        RT_TRY(rt_fits_find(&f->tensors, &f->hints, &f->fits, err));
+    rt_description description;
+    bool described = false;
+    if (rt_description_read(f->tensors.metadata, f->tensors.metadata_count, path, &description, &described, NULL) != RT_OK ||
+        !described)
         return RT_OK;
-    return rt_fits_find(&f->tensors, &f->hints, &f->fits, err);
+    return rt_fits_add_own(&f->tensors, &description, &f->fits, err);
 }
 
 static int run(int argc, char **argv)

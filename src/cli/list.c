@@ -57,7 +57,7 @@ static int run(int argc, char **argv)
 
 const rt_command rt_command_list = {
     .name = "list",
-    .usage = "list [losses|models|datasets|optimizers|schedules|augmentations] [--plugin FILE.so]",
+    .usage = "list [losses|models|datasets|optimizers|schedules|augmentations|layers] [--plugin FILE.so]",
     .summary = "name what a recipe can name, with a line about each",
     .details = "`retort help NAME` says more about each.",
     .run = run,

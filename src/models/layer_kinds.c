@@ -140,9 +140,9 @@ static bool window_fits(rt_layer_site *site, const struct window *w, bool reache
     const size_t dilation = w->dilation > 0 ? (size_t)w->dilation : 1;
     const size_t reach = dilation * (kernel - 1) + 1;
     const size_t side = map.height < map.width ? map.height : map.width;
-    site->blamed = "kernel";
     if (side + 2 * padding >= reach || reaches_over)
         return true;
+    site->blamed = "kernel";
     if (dilation > 1)
         rt_graph_refuse(site->graph, "kernel %zu of dilation %zu reaches over %zu pixels, and its map is %zu x %zu with padding %zu",
                         kernel, dilation, reach, map.height, map.width, padding);
@@ -158,11 +158,12 @@ static int conv(rt_layer_site *site, const void *settings)
     const size_t inputs = shape_of(site).channels, outputs = (size_t)w->channels, groups = (size_t)w->groups;
     if (!window_fits(site, w, false))
         return -1;
-    site->blamed = "groups";
-    if (inputs % groups != 0 || outputs % groups != 0)
+    if (inputs % groups != 0 || outputs % groups != 0) {
+        site->blamed = "groups";
         rt_graph_refuse(site->graph, "groups %zu; they must divide its %zu input and %zu output channels", groups,
                         inputs, outputs);
-    site->blamed = NULL;
+        return -1;
+    }
     return rt_graph_convolution(site->graph, site->name, site->sources[0],
                                 (rt_window){.channels = outputs,
                                             .kernel = (size_t)w->kernel,
@@ -189,10 +190,11 @@ static int pool(rt_layer_site *site, const void *settings, bool largest)
                               .reaches_over = w->ceil_mode};
     if (!window_fits(site, w, w->ceil_mode))
         return -1;
-    site->blamed = "padding";
-    if (2 * window.padding > window.kernel)
+    if (2 * window.padding > window.kernel) {
+        site->blamed = "padding";
         rt_graph_refuse(site->graph, "padding %zu; at most half of its kernel of %zu", window.padding, window.kernel);
-    site->blamed = NULL;
+        return -1;
+    }
     return (largest ? rt_graph_max_pool : rt_graph_average_pool)(site->graph, site->name, site->sources[0], window);
 }
 

@@ -93,8 +93,8 @@ static void read_from(reading *r, const rt_layer_kind *kind, const rt_yaml *from
         return;
     if (count + joins < kind->fewest || count > kind->most) {
         rt_diagnostics_add(r->loader->binder.diagnostics, from->mark,
-                           kind->fewest == kind->most ? "layer '%s' reads %zu layers; it must read %zu"
-                                                      : "layer '%s' reads %zu layers; it must read %zu to %zu",
+                           kind->fewest == kind->most ? "layer '%s' is given %zu to read; it must be %zu"
+                                                      : "layer '%s' is given %zu to read; it must be %zu to %zu",
                            kind->name, count, kind->fewest, kind->most);
         return;
     }
@@ -262,24 +262,26 @@ rt_status rt_recipe_refuse_layers(const rt_recipe *recipe, const rt_model_input 
 {
     rt_diagnostics diagnostics = {0};
     char text[sizeof err->message] = "";
-    size_t used = 0, told = 0;
+    size_t told = 0;
+    int used = snprintf(text, sizeof text, "the recipe's layers do not fit images of %zu x %zu x %zu and %zu classes",
+                        input->height, input->width, input->channels, input->classes);
     rt_recipe_check_layers(recipe, input, &diagnostics);
     for (; told < diagnostics.count; ++told) {
         const rt_diagnostic *d = &diagnostics.items[told];
         char line[600];
-        const int length = snprintf(line, sizeof line, "%s%s:%d:%d: %s", told ? "\n" : "", d->mark.source, d->mark.line,
-                                    d->mark.column, d->message);
-        if (length < 0 || used + (size_t)length + sizeof "\nand 1000000 more" > sizeof text)
+        const int length = snprintf(line, sizeof line, "\n%s:%d:%d: %s", d->mark.source, d->mark.line, d->mark.column,
+                                    d->message);
+        if (length < 0 || (size_t)(used + length) + sizeof "\nand 1000000 more" > sizeof text)
             break;
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s", line);
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s", line);
     }
     if (told < diagnostics.count)
-        snprintf(text + used, sizeof text - used, "\nand %zu more", diagnostics.count - told);
+        snprintf(text + used, sizeof text - (size_t)used, "\nand %zu more", diagnostics.count - told);
     const bool good = diagnostics.count == 0 && !diagnostics.is_short;
     rt_diagnostics_free(&diagnostics);
     if (good)
         return RT_OK;
-    return *text ? rt_fail(err, RT_ERROR_USAGE, "%s", text) : rt_fail(err, RT_ERROR_MEMORY, "no memory for a network");
+    return told > 0 ? rt_fail(err, RT_ERROR_USAGE, "%s", text) : rt_fail(err, RT_ERROR_MEMORY, "no memory for a network");
 }
 
 size_t rt_recipe_classes(const rt_recipe *recipe, size_t otherwise)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/weight_names.h"
+#include "models/own_network.h"
 #include "recipe/number.h"
 #include "recipe/recipe.h"
 #include "train/pretrained.h"
@@ -124,13 +125,35 @@ static rt_status try_sizes(const trial *t, const rt_weights_hints *hints, rt_fit
     return RT_OK;
 }
 
+static size_t count_tensors(const rt_tensors *tensors)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < tensors->count; ++i)
+        count += !rt_weight_is_passed_over(tensors->items[i].name);
+    return count;
+}
+
+rt_status rt_fits_add_own(const rt_tensors *tensors, const rt_description *description, rt_fits *found, rt_error *err)
+{
+    const rt_model_family *family = &rt_model_family_layers;
+    const rt_extent *images = &description->input;
+    const rt_model_input input = {images->height, images->width, images->channels, description->classes};
+    rt_layers_settings settings;
+    if (strcmp(description->model, family->name) != 0 ||
+        rt_settings_parse(family->name, family->params, &description->options, 1, &settings, NULL) != RT_OK)
+        return RT_OK;
+    const trial t = {tensors, count_tensors(tensors), family, family->name, &settings};
+    rt_graph *graph = build(&t, &input);
+    rt_status status = graph && fits(&t, graph) ? add(found, &t, &input, err) : RT_OK;
+    rt_graph_free(graph);
+    return status;
+}
+
 rt_status rt_fits_find(const rt_tensors *tensors, const rt_weights_hints *hints, rt_fits *fits, rt_error *err)
 {
     rt_status status = RT_OK;
-    trial t = {.tensors = tensors};
+    trial t = {.tensors = tensors, .tensor_count = count_tensors(tensors)};
     *fits = (rt_fits){0};
-    for (size_t i = 0; i < tensors->count; ++i)
-        t.tensor_count += !rt_weight_is_passed_over(tensors->items[i].name);
     for (size_t f = 0; status == RT_OK && hints->classes > 0 && f < rt_model_family_count; ++f) {
         t.family = rt_model_families[f];
         t.settings = calloc(1, t.family->settings_size + 1);

@@ -12,7 +12,7 @@ expect_exit 0 "$retort" help list
 expect_stdout_contains "usage: retort list [losses|models"
 
 # Everything that can be listed can be explained, and what is explained has a summary.
-for kind in losses models datasets optimizers schedules augmentations; do
+for kind in losses models datasets optimizers schedules augmentations layers; do
     expect_exit 0 "$retort" help "$kind"
     names=$("$retort" list "$kind" | sed -e '/^model /d' -e '/^---/d' -e 's/ .*//')
     expect_that "names in list $kind" test -n "$names"

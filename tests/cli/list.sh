@@ -4,7 +4,7 @@ retort=$1
 
 expect_exit 0 "$retort" list
 expect_stderr_empty
-for kind in losses models datasets optimizers schedules augmentations; do
+for kind in losses models datasets optimizers schedules augmentations layers; do
     expect_stdout_matches "^$kind\$"
 done
 expect_stdout_matches '^  kl +[A-Za-z]'
@@ -36,7 +36,7 @@ expect_stdout_matches '^kl '
 expect_exit 2 "$retort" list loses
 expect_stdout_empty
 expect_stderr_contains "retort list: there are no 'loses'; did you mean 'losses'?"
-expect_stderr_contains "usage: retort list [losses|models|datasets|optimizers|schedules|augmentations]"
+expect_stderr_contains "usage: retort list [losses|models|datasets|optimizers|schedules|augmentations|layers]"
 
 expect_exit 2 "$retort" list cheeses
 expect_stderr_contains "there are no 'cheeses'"

@@ -16,7 +16,7 @@ import hint
 import network
 import nodes
 
-FAMILIES = ("resnet", "wide_resnet", "vgg", "mobilenet_v2", "shufflenet")
+FAMILIES = ("resnet", "wide_resnet", "vgg", "mobilenet_v2", "shufflenet", "own_network")
 PUBLISHED = ("imagenet_resnet", "cifar_resnet", "imagenet_vgg", "imagenet_mobilenet_v2", "squeezenet",
              "imagenet_shufflenet_v2", "mobilenet_v3", "efficientnet", "vit")
 

@@ -229,7 +229,7 @@ static void what_no_option_can_fit_is_said_plainly(void **state)
 static void a_wrong_description_is_refused(void **state)
 {
     (void)state;
-    static char endless[2000];
+    static char endless[(1 << 20) + 2];
     memset(endless, 'a', sizeof endless - 1);
     const struct {
         size_t pair;
