@@ -8,6 +8,7 @@
 #include "cli/catalog.h"
 #include "datasets/readers.h"
 #include "datasets/view.h"
+#include "models/own_network.h"
 #include "recipe/recipe.h"
 #include "report/warning.h"
 #include "retort/suggest.h"
@@ -207,13 +208,25 @@ static rt_status open_all(const rt_request *request, bool labelled, const rt_pre
     return status;
 }
 
+/* The classes of a network of one's own that --set spells out: the names of its tensors tell nothing. 0 for others. */
+static size_t own_classes(const rt_request *request)
+{
+    const char key[] = "layers=";
+    for (size_t i = 0; request->model && i < request->setting_count; ++i)
+        if (strcmp(request->model, rt_model_family_layers.name) == 0 &&
+            strncmp(request->settings[i], key, strlen(key)) == 0)
+            return rt_layers_classes(request->settings[i] + strlen(key));
+    return 0;
+}
+
 rt_status rt_inputs_open(const rt_request *request, bool labelled, rt_inputs *inputs, rt_error *err)
 {
     *inputs = (rt_inputs){0};
     source from = {0};
     rt_pretrained file = {0};
     char *path = request->weights ? strdup(request->weights) : rt_path_join(request->folder, "best.safetensors");
-    const rt_weights_reading reading = {request->renames, request->rename_count, request->lenient, 0};
+    const rt_weights_reading reading = {request->renames, request->rename_count, request->lenient,
+                                        own_classes(request)};
     rt_status status = path ? rt_pretrained_open(path, &reading, &file, err)
                             : rt_fail(err, RT_ERROR_MEMORY, "cannot read weights: no memory");
     if (status == RT_OK)

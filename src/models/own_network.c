@@ -404,6 +404,23 @@ bool rt_layers_check(const char *text, const rt_model_input *input, rt_layers_re
     return whole;
 }
 
+size_t rt_layers_classes(const char *text)
+{
+    static const rt_model_input inputs[] = {{32, 32, 3, 1}, {224, 224, 3, 1}, {28, 28, 1, 1}};
+    const rt_layers_settings settings = {text};
+    size_t classes = 0;
+    for (size_t i = 0; classes == 0 && i < sizeof inputs / sizeof *inputs; ++i) {
+        rt_graph *graph = rt_graph_new();
+        if (!graph)
+            return 0;
+        build(graph, NULL, &settings, &inputs[i]);
+        if (rt_graph_finish(graph, NULL) == RT_OK)
+            classes = graph->nodes[graph->output].shape.channels;
+        rt_graph_free(graph);
+    }
+    return classes;
+}
+
 static const rt_param params[] = {
     RT_REQUIRED_STRING(rt_layers_settings, layers, "its layers, as JSON without spaces"),
     RT_PARAM_END,

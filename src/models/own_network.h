@@ -32,4 +32,8 @@ typedef void rt_layers_report(void *context, size_t layer, const char *setting, 
  * behind a mistake is checked as if it had been none. False where there is no memory. */
 bool rt_layers_check(const char *text, const rt_model_input *input, rt_layers_report *report, void *context);
 
+/* How many logits such a network has, which hardly ever depends on the images; 0 where it cannot be built for any of the
+ * usual ones. */
+size_t rt_layers_classes(const char *text);
+
 #endif

@@ -286,15 +286,7 @@ rt_status rt_recipe_refuse_layers(const rt_recipe *recipe, const rt_model_input 
 
 size_t rt_recipe_classes(const rt_recipe *recipe, size_t otherwise)
 {
-    const rt_model_family *family = recipe->student.family;
-    const rt_model_input input = {.height = 32, .width = 32, .channels = 3, .classes = otherwise};
-    size_t classes = otherwise;
-    rt_graph *graph = family == &rt_model_family_layers ? rt_graph_new() : NULL;
-    if (!graph)
-        return otherwise;
-    family->build(graph, family->name, recipe->student.settings, &input);
-    if (rt_graph_finish(graph, NULL) == RT_OK)
-        classes = graph->nodes[graph->output].shape.channels;
-    rt_graph_free(graph);
-    return classes;
+    const rt_layers_settings *settings = recipe->student.settings;
+    const size_t classes = recipe->student.family == &rt_model_family_layers ? rt_layers_classes(settings->layers) : 0;
+    return classes > 0 ? classes : otherwise;
 }
