@@ -152,7 +152,8 @@ static rt_status list_models(const rt_kind *kind, const rt_catalogue *catalogue,
     }
     rt_status status = rt_table_print(table, file, indent, err);
     rt_table_free(table);
-    fprintf(file, "\n%*sA network of your own: model: {layers: [...]}, of what `retort list layers` names.\n", (int)indent, "");
+    fprintf(file, "\n%*sA network of your own: model: {layers: [...]}, of what `retort list layers` names.\n",
+            (int)indent, "");
     return status;
 }
 

@@ -180,8 +180,8 @@ rt_status rt_describe_layer(const rt_layer_kind *kind, FILE *file, rt_error *err
     fprintf(file, "\nBeside them\n");
     RT_TRY(rt_describe_params(rt_layer_common_params, file, 2, err));
     if (kind->fewest > 1)
-        fprintf(file, "  from: the layers that it reads, %zu to %zu of them, by name or by place%s\n", kind->fewest, kind->most,
-                kind->joins_last ? "; one is joined with the layer before" : "");
+        fprintf(file, "  from: the layers that it reads, %zu to %zu of them, by name or by place%s\n", kind->fewest,
+                kind->most, kind->joins_last ? "; one is joined with the layer before" : "");
     else
         fprintf(file, "  from: the layer that it reads, by name or by place; by default the one before\n");
     for (size_t i = 0; kind->lists && kind->lists[i]; ++i)

@@ -175,7 +175,8 @@ const rt_command rt_command_help = {
     .name = "help",
     .usage = "help [COMMAND | recipe | plugin | KIND/NAME | NAME | --markdown losses] [--plugin FILE.so]",
     .summary = "explain a command, a recipe's keys, or what a recipe can name",
-    .details = "KIND is loss, model, dataset, optimizer, schedule, augmentation or layer: `retort help loss/kl`. Without it the name alone\n"
+    .details = "KIND is loss, model, dataset, optimizer, schedule, augmentation or layer: `retort help loss/kl`. "
+               "Without it the name alone\n"
                "does where it is the only one: `retort help kl`. `--markdown losses` prints losses/README.md.",
     .run = run,
 };

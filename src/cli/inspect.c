@@ -157,7 +157,8 @@ static rt_status look(const char *path, findings *f, rt_error *err)
         RT_TRY(rt_fits_find(&f->tensors, &f->hints, &f->fits, err));
     rt_description description;
     bool described = false;
-    if (rt_description_read(f->tensors.metadata, f->tensors.metadata_count, path, &description, &described, NULL) != RT_OK ||
+    if (rt_description_read(f->tensors.metadata, f->tensors.metadata_count, path, &description, &described, NULL) !=
+            RT_OK ||
         !described)
         return RT_OK;
     return rt_fits_add_own(&f->tensors, &description, &f->fits, err);

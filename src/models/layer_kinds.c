@@ -144,7 +144,8 @@ static bool window_fits(rt_layer_site *site, const struct window *w, bool reache
         return true;
     site->blamed = "kernel";
     if (dilation > 1)
-        rt_graph_refuse(site->graph, "kernel %zu of dilation %zu reaches over %zu pixels, and its map is %zu x %zu with padding %zu",
+        rt_graph_refuse(site->graph,
+                        "kernel %zu of dilation %zu reaches over %zu pixels, and its map is %zu x %zu with padding %zu",
                         kernel, dilation, reach, map.height, map.width, padding);
     else
         rt_graph_refuse(site->graph, "kernel %zu is larger than its map of %zu x %zu with padding %zu", kernel,
@@ -356,7 +357,8 @@ POINTWISE(first_token, rt_graph_first_token)
 static const char *const plain_lists[] = {"layers", NULL};
 static const char *const residual_lists[] = {"body", "shortcut", NULL};
 
-#define KIND(kind, words, table, T) .name = #kind, .summary = words, .params = table, .settings_size = sizeof(T), .build = kind
+#define KIND(kind, words, table, T)                                                                                    \
+    .name = #kind, .summary = words, .params = table, .settings_size = sizeof(T), .build = kind
 #define ONE .fewest = 1, .most = 1
 #define BARE(kind, words)                                                                                              \
     {                                                                                                                  \
@@ -382,11 +384,22 @@ const rt_layer_kind rt_layer_kinds[] = {
     {KIND(linear, "linear layer, of a vector", linear_params, struct size), ONE, .mend = mend_linear},
     {KIND(dropout, "random zeros in training", dropout_params, struct measure), ONE},
     {KIND(drop_path, "all of an image's values dropped together in training", drop_path_params, struct measure), ONE},
-    {.name = "add", .summary = "the sum of layers of one shape", .fewest = 2, .most = RT_MAX_SOURCES,
-     .joins_last = true, .build = add},
-    {.name = "concat", .summary = "channels of several layers, side by side", .fewest = 2, .most = RT_MAX_SOURCES,
-     .joins_last = true, .build = concat},
-    {.name = "scale", .summary = "a map times a factor for each channel: from: [map, factors]", .fewest = 2, .most = 2,
+    {.name = "add",
+     .summary = "the sum of layers of one shape",
+     .fewest = 2,
+     .most = RT_MAX_SOURCES,
+     .joins_last = true,
+     .build = add},
+    {.name = "concat",
+     .summary = "channels of several layers, side by side",
+     .fewest = 2,
+     .most = RT_MAX_SOURCES,
+     .joins_last = true,
+     .build = concat},
+    {.name = "scale",
+     .summary = "a map times a factor for each channel: from: [map, factors]",
+     .fewest = 2,
+     .most = 2,
      .build = scale},
     {KIND(squeeze_excite, "squeeze and excitation", squeeze_excite_params, struct size), ONE},
     {KIND(slice, "some of the channels", slice_params, struct size), ONE},
@@ -398,11 +411,17 @@ const rt_layer_kind rt_layer_kinds[] = {
     {KIND(attention, "of queries, keys and values side by side", attention_params, struct size), ONE},
     BARE(first_token, "the first token alone"),
     {KIND(token_linear, "one linear layer for each pixel or token", linear_params, struct size), ONE},
-    {.name = "residual", .summary = "what `body` makes of its input, plus the input or what `shortcut` makes of it",
-     ONE, .lists = residual_lists},
+    {.name = "residual",
+     .summary = "what `body` makes of its input, plus the input or what `shortcut` makes of it",
+     ONE,
+     .lists = residual_lists},
     {.name = "block", .summary = "layers with one name in front of theirs", ONE, .lists = plain_lists},
-    {.name = "repeat", .summary = "layers several times over, called NAME.0 and so on", .params = repeat_params,
-     .settings_size = sizeof(rt_layer_repeat), ONE, .lists = plain_lists},
+    {.name = "repeat",
+     .summary = "layers several times over, called NAME.0 and so on",
+     .params = repeat_params,
+     .settings_size = sizeof(rt_layer_repeat),
+     ONE,
+     .lists = plain_lists},
 };
 const size_t rt_layer_kind_count = sizeof rt_layer_kinds / sizeof *rt_layer_kinds;
 

@@ -21,11 +21,11 @@ enum { RT_LAYER_MOST_LISTS = 2 };
 typedef struct rt_layer_kind {
     const char *name; /* as a recipe says it: "conv" */
     const char *summary;
-    const rt_param *params;      /* NULL for none */
-    size_t settings_size;        /* at most RT_LAYER_SETTINGS_SIZE */
-    size_t fewest, most;         /* layers that it reads */
-    bool joins_last;             /* one that is named is joined with the layer before */
-    const char *const *lists;    /* keys of the layers within it, the first of which must be there; NULL for none */
+    const rt_param *params;   /* NULL for none */
+    size_t settings_size;     /* at most RT_LAYER_SETTINGS_SIZE */
+    size_t fewest, most;      /* layers that it reads */
+    bool joins_last;          /* one that is named is joined with the layer before */
+    const char *const *lists; /* keys of the layers within it, the first of which must be there; NULL for none */
     int (*build)(rt_layer_site *site, const void *settings); /* the node's number, or -1; NULL where it has lists */
 
     /* The same with as little of the settings as gives the output that was meant, so that what stands behind a layer

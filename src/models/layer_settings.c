@@ -88,7 +88,8 @@ bool rt_described_layer_read(json_t *item, rt_described_layer *layer, char *mess
             return false;
         }
     if ((layer->kind->lists && !layer->lists[0]) || (layer->kind->fewest > 1 && layer->source_count == 0)) {
-        snprintf(message, size, "%s has no '%s'", layer->kind->name, layer->kind->lists ? layer->kind->lists[0] : "from");
+        snprintf(message, size, "%s has no '%s'", layer->kind->name,
+                 layer->kind->lists ? layer->kind->lists[0] : "from");
         return false;
     }
     return true;

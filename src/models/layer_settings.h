@@ -12,7 +12,7 @@ typedef struct rt_described_layer {
     _Alignas(8) char settings[RT_LAYER_SETTINGS_SIZE];
     const char *name; /* NULL where it has none */
     const char *sources[RT_MAX_SOURCES];
-    size_t source_count; /* 0: the layer before; 1 of a kind that joins: that one and this */
+    size_t source_count;                /* 0: the layer before; 1 of a kind that joins: that one and this */
     json_t *lists[RT_LAYER_MOST_LISTS]; /* NULL where it is absent */
 } rt_described_layer;
 

@@ -254,7 +254,8 @@ static int build_lists(builder *b, const scope *outer, const rt_described_layer 
 }
 
 /* The layer's whole name, which must be its own, and one that weights files can carry. */
-static bool name_layer(builder *b, const scope *within, const rt_described_layer *layer, size_t index, rt_layer_name *name)
+static bool name_layer(builder *b, const scope *within, const rt_described_layer *layer, size_t index,
+                       rt_layer_name *name)
 {
     char number[24];
     snprintf(number, sizeof number, "%zu", index);
@@ -299,7 +300,8 @@ static int build_layer(builder *b, const scope *within, size_t index, int source
     if (failed(b))
         return -1;
     rt_layer_site site = {b->graph, name.text, sources, layer.source_count ? before + layer.source_count : 1, NULL};
-    const int made = layer.kind->lists ? build_lists(b, within, &layer, name.text, sources[0]) : build_node(b, &layer, &site);
+    const int made =
+        layer.kind->lists ? build_lists(b, within, &layer, name.text, sources[0]) : build_node(b, &layer, &site);
     if (named && !failed(b))
         remember(b, name.text, made, layer.name != NULL);
     return made;
@@ -327,7 +329,8 @@ static int penultimate(const rt_graph *graph, int output)
 
 static int last_map(const rt_graph *graph, int node)
 {
-    while (graph->nodes[node].kind != RT_NODE_INPUT && graph->nodes[node].shape.height * graph->nodes[node].shape.width == 1)
+    while (graph->nodes[node].kind != RT_NODE_INPUT &&
+           graph->nodes[node].shape.height * graph->nodes[node].shape.width == 1)
         node = graph->nodes[node].sources[0];
     return node;
 }
@@ -347,7 +350,8 @@ static void tap_layers(builder *b, int output)
         if (b->places[i].given && b->places[i].node == map)
             last = b->places[i].name;
     for (size_t i = 0; i < b->place_count; ++i)
-        if (b->places[i].given && b->places[i].node != map && b->places[i].node != vector && b->places[i].node != output)
+        if (b->places[i].given && b->places[i].node != map && b->places[i].node != vector &&
+            b->places[i].node != output)
             tap(b, b->places[i].name, b->places[i].node);
     if (map > 0 && map != vector)
         tap(b, last, map);
@@ -393,7 +397,8 @@ bool rt_layers_check(const char *text, const rt_model_input *input, rt_layers_re
     if (whole && b.made <= RT_LAYERS_MOST) {
         const rt_extent e = b.graph->nodes[output].shape;
         if (e.height != 1 || e.width != 1)
-            refuse(&b, NULL, "the last layer gives %zu x %zu x %zu; it must give 1 x 1 x %zu, one number for each class",
+            refuse(&b, NULL,
+                   "the last layer gives %zu x %zu x %zu; it must give 1 x 1 x %zu, one number for each class",
                    e.height, e.width, e.channels, input->classes);
         else if (e.channels != input->classes)
             refuse(&b, "features", "the last layer gives %zu numbers; the data has %zu classes", e.channels,

@@ -1,4 +1,5 @@
-/* A network of one's own: a list of layers that the recipe spells out (`model: {layers: [...]}`), as the family "layers".
+/* A network of one's own: a list of layers that the recipe spells out (`model: {layers: [...]}`), as the family
+ * "layers".
  *
  * Its one option, `layers`, is that list as JSON without spaces, which is what weights files carry:
  *
@@ -24,16 +25,16 @@ typedef struct rt_layers_settings {
     const char *layers;
 } rt_layers_settings;
 
-/* A layer that does not fit. Layers are counted as they stand in the text, from 0, each before those within it. `setting`
- * is the one at fault, or NULL. */
+/* A layer that does not fit. Layers are counted as they stand in the text, from 0, each before those within it.
+ * `setting` is the one at fault, or NULL. */
 typedef void rt_layers_report(void *context, size_t layer, const char *setting, const char *message);
 
-/* Reports every layer that cannot be built for such images, and a last one that does not give their classes. What stands
- * behind a mistake is checked as if it had been none. False where there is no memory. */
+/* Reports every layer that cannot be built for such images, and a last one that does not give their classes. What
+ * stands behind a mistake is checked as if it had been none. False where there is no memory. */
 bool rt_layers_check(const char *text, const rt_model_input *input, rt_layers_report *report, void *context);
 
-/* How many logits such a network has, which hardly ever depends on the images; 0 where it cannot be built for any of the
- * usual ones. */
+/* How many logits such a network has, which hardly ever depends on the images; 0 where it cannot be built for any of
+ * the usual ones. */
 size_t rt_layers_classes(const char *text);
 
 #endif

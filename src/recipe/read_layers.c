@@ -269,8 +269,8 @@ rt_status rt_recipe_refuse_layers(const rt_recipe *recipe, const rt_model_input 
     for (; told < diagnostics.count; ++told) {
         const rt_diagnostic *d = &diagnostics.items[told];
         char line[600];
-        const int length = snprintf(line, sizeof line, "\n%s:%d:%d: %s", d->mark.source, d->mark.line, d->mark.column,
-                                    d->message);
+        const int length =
+            snprintf(line, sizeof line, "\n%s:%d:%d: %s", d->mark.source, d->mark.line, d->mark.column, d->message);
         if (length < 0 || (size_t)(used + length) + sizeof "\nand 1000000 more" > sizeof text)
             break;
         used += snprintf(text + used, sizeof text - (size_t)used, "%s", line);
@@ -281,7 +281,8 @@ rt_status rt_recipe_refuse_layers(const rt_recipe *recipe, const rt_model_input 
     rt_diagnostics_free(&diagnostics);
     if (good)
         return RT_OK;
-    return told > 0 ? rt_fail(err, RT_ERROR_USAGE, "%s", text) : rt_fail(err, RT_ERROR_MEMORY, "no memory for a network");
+    return told > 0 ? rt_fail(err, RT_ERROR_USAGE, "%s", text)
+                    : rt_fail(err, RT_ERROR_MEMORY, "no memory for a network");
 }
 
 size_t rt_recipe_classes(const rt_recipe *recipe, size_t otherwise)

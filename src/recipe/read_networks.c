@@ -66,8 +66,8 @@ static void read_network(rt_loading *loader, const rt_yaml *map, const char *whe
             return;
     }
     rt_bind(&loader->binder, map,
-            &(rt_scope){where, {{common, network}, {params, params ? network->settings : NULL}}, sections,
-                        !network->family});
+            &(rt_scope){
+                where, {{common, network}, {params, params ? network->settings : NULL}}, sections, !network->family});
     network->model_mark = rt_read_mark(map, "model");
     network->weights_mark = rt_read_mark(map, "weights");
     rt_read_path(loader, network->weights, network->weights_mark, "weights");

@@ -154,7 +154,7 @@ typedef struct rt_network_recipe {
     const char *model; /* variant name; "layers" for a network of one's own */
     rt_mark model_mark;
     const rt_model_family *family;
-    void *settings;      /* the family's options */
+    void *settings;         /* the family's options */
     rt_layer_place *layers; /* of a network of one's own (models/own_network.h), each before those within it */
     size_t layer_count;
     const char *weights; /* file, or NULL */

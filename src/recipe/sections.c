@@ -143,7 +143,8 @@ const rt_recipe_section rt_recipe_sections[] = {
      "crop, and what `retort list augmentations` names, each with its settings (`retort help augmentation/NAME`)"},
     {"data.augment.crop", "random crop; none by default", rt_recipe_params_crop, NULL},
     {"teacher", "the network that is learned from, or a list of up to 8; optional", rt_recipe_params_teacher,
-     "the model's own settings (`retort help model/NAME`), or model: {layers: [...]}, a network of your own (`retort help "
+     "the model's own settings (`retort help model/NAME`), or model: {layers: [...]}, a network of your own (`retort "
+     "help "
      "layers`); train and loss like the recipe's own, to train the teacher "
      "first. Exactly one of weights and train is given; loss is cross_entropy by default. Beside weights: rename: "
      "{FROM: "
@@ -151,7 +152,8 @@ const rt_recipe_section rt_recipe_sections[] = {
     {"teacher.expect", "what weights must come to before anything is trained; nothing by default",
      rt_recipe_params_expect, NULL},
     {"student", "the network that learns; required", rt_recipe_params_student,
-     "the model's own settings (`retort help model/NAME`), or model: {layers: [...]}, a network of your own (`retort help "
+     "the model's own settings (`retort help model/NAME`), or model: {layers: [...]}, a network of your own (`retort "
+     "help "
      "layers`). Weights, where given, are what training begins with; "
      "rename: {FROM: TO} as for a teacher"},
     {"loss[]", "a list of terms that add up; required", rt_recipe_params_term,

@@ -86,7 +86,8 @@ rt_status rt_options_write(const rt_param *params, const void *settings, bool on
     for (const rt_param *param = params; param && param->name; ++param)
         if (!can_be_written(param, settings))
             return rt_fail(err, RT_ERROR_USAGE,
-                           "option '%s' is no text, or one with spaces; it cannot be recorded with weights", param->name);
+                           "option '%s' is no text, or one with spaces; it cannot be recorded with weights",
+                           param->name);
     size_t size;
     FILE *file = open_memstream(text, &size);
     if (!file)

@@ -5,11 +5,11 @@
 
 #include "base/file.h"
 #include "losses/losses.h"
+#include "recipe/layers.h"
 #include "report/warning.h"
 #include "train/expectation.h"
 #include "train/fingerprint.h"
 #include "train/job.h"
-#include "recipe/layers.h"
 #include "train/precisions.h"
 #include "train/pretrained.h"
 

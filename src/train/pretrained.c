@@ -17,7 +17,8 @@ rt_status rt_pretrained_open(const char *path, const rt_weights_reading *reading
     if (status == RT_OK)
         status = rt_description_read(file->tensors.metadata, file->tensors.metadata_count, path, &file->description,
                                      &file->described, err);
-    const bool own = status == RT_OK && file->described && strcmp(file->description.model, rt_model_family_layers.name) == 0;
+    const bool own =
+        status == RT_OK && file->described && strcmp(file->description.model, rt_model_family_layers.name) == 0;
     if (status == RT_OK && (own || (reading && reading->classes > 0)))
         file->hints.classes = file->described ? file->description.classes : reading->classes;
     else if (status == RT_OK)

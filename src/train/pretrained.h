@@ -11,7 +11,7 @@
 typedef struct rt_weights_reading {
     const rt_rename *renames;
     size_t rename_count;
-    bool lenient; /* parameters may be missing, and tensors unexpected */
+    bool lenient;   /* parameters may be missing, and tensors unexpected */
     size_t classes; /* of a network of one's own, whose tensors have names that tell nothing; 0 for others */
 } rt_weights_reading;
 

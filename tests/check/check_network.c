@@ -92,8 +92,8 @@ static rt_graph *build_trial(void)
 {
     struct golden golden;
     need(&golden, "network", NULL);
-    rt_graph *graph = build(golden_word(&golden, 1), (const char *const *)golden.words + 2, golden.word_count - 2,
-                            sides.trial);
+    rt_graph *graph =
+        build(golden_word(&golden, 1), (const char *const *)golden.words + 2, golden.word_count - 2, sides.trial);
     golden_close(&golden);
     return graph;
 }

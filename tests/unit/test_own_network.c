@@ -53,10 +53,19 @@ static const char residual[] = BEGIN "      - conv: {channels: 8, kernel: 3, pad
 static void names_are_those_of_sequential(void **state)
 {
     (void)state;
-    static const char *const expected[] = {
-        "0.weight",       "0.bias",           "norm.weight",          "norm.bias",
-        "norm.running_mean", "norm.running_var", "2.body.1.weight",   "stage.0.inner.weight",
-        "stage.0.inner.bias", "stage.1.inner.weight", "stage.1.inner.bias", "5.weight", "5.bias"};
+    static const char *const expected[] = {"0.weight",
+                                           "0.bias",
+                                           "norm.weight",
+                                           "norm.bias",
+                                           "norm.running_mean",
+                                           "norm.running_var",
+                                           "2.body.1.weight",
+                                           "stage.0.inner.weight",
+                                           "stage.0.inner.bias",
+                                           "stage.1.inner.weight",
+                                           "stage.1.inner.bias",
+                                           "5.weight",
+                                           "5.bias"};
     char text[sizeof residual];
     memcpy(text, residual, sizeof text);
     memcpy(strstr(text, "images_as_they_are"), "0                 ", strlen("images_as_they_are"));
@@ -95,26 +104,27 @@ static void resolved_layers_read_back(void **state)
 static void shapes_are_refused_all_at_once(void **state)
 {
     (void)state;
-    rt_recipe *recipe = recipe_of(BEGIN "      - conv: {channels: 16, kernel: 33, name: c1}\n"
-                                        "      - conv: {channels: 16, kernel: 3, groups: 3, padding: 1}\n"
-                                        "      - conv: {channels: 8, kernel: 3, stride: 2, padding: 1, name: second}\n"
-                                        "      - relu\n"
-                                        "      - add: [c1, second]\n"
-                                        "      - add: [c1, secnod]\n"
-                                        "      - add: last\n"
-                                        "      - max_pool: {kernel: 3, padding: 2}\n"
-                                        "      - relu: {name: c1}\n"
-                                        "      - relu: {name: loss}\n"
-                                        "      - repeat: {times: 3, layers: [conv: {channels: 16, kernel: 17, stride: 2}]}\n"
-                                        "      - linear: {features: 100}\n"
-                                        "      - linear: {features: 12, name: last}\n" END);
+    rt_recipe *recipe =
+        recipe_of(BEGIN "      - conv: {channels: 16, kernel: 33, name: c1}\n"
+                        "      - conv: {channels: 16, kernel: 3, groups: 3, padding: 1}\n"
+                        "      - conv: {channels: 8, kernel: 3, stride: 2, padding: 1, name: second}\n"
+                        "      - relu\n"
+                        "      - add: [c1, second]\n"
+                        "      - add: [c1, secnod]\n"
+                        "      - add: last\n"
+                        "      - max_pool: {kernel: 3, padding: 2}\n"
+                        "      - relu: {name: c1}\n"
+                        "      - relu: {name: loss}\n"
+                        "      - repeat: {times: 3, layers: [conv: {channels: 16, kernel: 17, stride: 2}]}\n"
+                        "      - linear: {features: 100}\n"
+                        "      - linear: {features: 12, name: last}\n" END);
     static const char *const expected[] = {
         "6:38: conv 'c1': kernel 33 is larger than its map of 32 x 32 with padding 0",
         "7:49: conv '1': groups 3; they must divide its 16 input and 16 output channels",
         "10:9: add '4': it adds 32 x 32 x 16 and 16 x 16 x 8; the shapes must be equal",
         "11:14: there is no layer 'secnod' before this one; did you mean 'second'?",
         "12:14: layer 'last' comes later; a layer reads what stands before it",
-        "13:32: max_pool '7': padding 2; at most half of its kernel of 3",
+        "13:40: max_pool '7': padding 2; at most half of its kernel of 3",
         "14:22: another layer is called 'c1'",
         "15:22: 'loss': weights whose names begin so are passed over when a file is read",
         "16:59: conv '10.1.0': kernel 17 is larger than its map of 8 x 8 with padding 0",
@@ -167,11 +177,13 @@ static void hostile_layers_are_refused(void **state)
         {"[{\"residual\":{}}]", "layer 0: residual has no 'body'"},
         {"[{\"residual\":{\"body\":{}}}]", "layer 0: residual 'body' is wrong"},
         {"[{\"residual\":{\"body\":[]}}]", "a list of layers is empty"},
-        {"[{\"conv\":{\"channels\":4294967296,\"kernel\":1}}]", "conv '0': its output of 32 x 32 x 4294967296 is too large"},
+        {"[{\"conv\":{\"channels\":4294967296,\"kernel\":1}}]",
+         "conv '0': its output of 32 x 32 x 4294967296 is too large"},
         {"[{\"conv\":{\"channels\":65536,\"kernel\":32,\"padding\":0}}]", NULL},
         {"[{\"conv\":{\"channels\":65536,\"kernel\":32}},{\"conv\":{\"channels\":1048576,\"kernel\":1}}]",
          "conv '1': '1.weight': it would have more than 4294967296 values"},
-        {"[{\"repeat\":{\"times\":1000,\"layers\":[{\"repeat\":{\"times\":1000,\"layers\":[{\"repeat\":{\"times\":1000,\"layers\":"
+        {"[{\"repeat\":{\"times\":1000,\"layers\":[{\"repeat\":{\"times\":1000,\"layers\":[{\"repeat\":{\"times\":1000,"
+         "\"layers\":"
          "[{\"relu\":{}}]}}]}}]}}]",
          "the network has more than 4096 layers"},
         {"[{\"global_avg_pool\":{}},{\"repeat\":{\"times\":9,\"layers\":[{\"linear\":{\"features\":30000}}]}}]",
@@ -258,23 +270,25 @@ static void damaged_layers_do_no_harm(void **state)
 {
     (void)state;
     rt_recipe *recipe = recipe_of(
-        BEGIN "      - conv: {channels: 12, kernel: 5, stride: 2, padding: 2, name: stem}\n"
-              "      - residual: {body: [{conv: {channels: 12, kernel: 3, padding: 1, groups: 12}}, batch_norm], name: r1}\n"
-              "      - repeat: {times: 2, name: s, layers: [{conv: {channels: 12, kernel: 1, name: c}}, {add: [c, stem, r1]}]}\n"
-              "      - squeeze_excite: {channels: 3}\n"
-              "      - concat: [s, stem]\n"
-              "      - slice: {first: 3, channels: 12}\n"
-              "      - shuffle: {groups: 3}\n"
-              "      - subsample: {stride: 2, channels: 14}\n"
-              "      - max_pool: {kernel: 3, stride: 2, padding: 1}\n"
-              "      - resize: {height: 3, width: 3}\n"
-              "      - tokens\n"
-              "      - token_linear: {features: 36}\n"
-              "      - attention: {heads: 4}\n"
-              "      - layer_norm\n"
-              "      - first_token\n"
-              "      - dropout\n"
-              "      - linear: {features: 10}\n" END);
+        BEGIN
+        "      - conv: {channels: 12, kernel: 5, stride: 2, padding: 2, name: stem}\n"
+        "      - residual: {body: [{conv: {channels: 12, kernel: 3, padding: 1, groups: 12}}, batch_norm], name: r1}\n"
+        "      - repeat: {times: 2, name: s, layers: [{conv: {channels: 12, kernel: 1, name: c}}, {add: [c, stem, "
+        "r1]}]}\n"
+        "      - squeeze_excite: {channels: 3}\n"
+        "      - concat: [s, stem]\n"
+        "      - slice: {first: 3, channels: 12}\n"
+        "      - shuffle: {groups: 3}\n"
+        "      - subsample: {stride: 2, channels: 14}\n"
+        "      - max_pool: {kernel: 3, stride: 2, padding: 1}\n"
+        "      - resize: {height: 3, width: 3}\n"
+        "      - tokens\n"
+        "      - token_linear: {features: 36}\n"
+        "      - attention: {heads: 4}\n"
+        "      - layer_norm\n"
+        "      - first_token\n"
+        "      - dropout\n"
+        "      - linear: {features: 10}\n" END);
     const char *good = layers_of(recipe);
     const size_t size = strlen(good);
     assert_true(is_taken(graph_of(good, &images)));
@@ -299,12 +313,9 @@ static void damaged_layers_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_those_of_sequential),
-        cmocka_unit_test(resolved_layers_read_back),
-        cmocka_unit_test(shapes_are_refused_all_at_once),
-        cmocka_unit_test(hostile_layers_are_refused),
-        cmocka_unit_test(classes_are_the_datas),
-        cmocka_unit_test(damaged_layers_do_no_harm),
+        cmocka_unit_test(names_are_those_of_sequential),  cmocka_unit_test(resolved_layers_read_back),
+        cmocka_unit_test(shapes_are_refused_all_at_once), cmocka_unit_test(hostile_layers_are_refused),
+        cmocka_unit_test(classes_are_the_datas),          cmocka_unit_test(damaged_layers_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
