@@ -8,6 +8,7 @@
 #include "cli/model_size.h"
 #include "datasets/readers.h"
 #include "models/layer_kinds.h"
+#include "models/own_network.h"
 #include "report/table.h"
 #include "retort/suggest.h"
 
@@ -52,7 +53,7 @@ static size_t variant_count(const rt_model_family *family)
 static size_t model_count(const rt_catalogue *catalogue)
 {
     (void)catalogue;
-    size_t count = 0;
+    size_t count = 1; /* a network of one's own comes last */
     for (size_t i = 0; i < rt_model_family_count; ++i)
         count += variant_count(rt_model_families[i]);
     return count;
@@ -60,10 +61,13 @@ static size_t model_count(const rt_catalogue *catalogue)
 
 static const char *model_at(size_t index, const rt_model_family **family)
 {
-    *family = rt_model_families[0];
-    for (size_t i = 0; index >= variant_count(*family); *family = rt_model_families[++i])
-        index -= variant_count(*family);
-    return (*family)->variants[index];
+    for (size_t i = 0; i < rt_model_family_count; index -= variant_count(rt_model_families[i++]))
+        if (index < variant_count(rt_model_families[i])) {
+            *family = rt_model_families[i];
+            return (*family)->variants[index];
+        }
+    *family = &rt_model_family_layers;
+    return (*family)->name;
 }
 
 static const char *model_name(const rt_catalogue *catalogue, size_t index)
@@ -146,14 +150,17 @@ static rt_status list_models(const rt_kind *kind, const rt_catalogue *catalogue,
         rt_table_cell(table, "%s", variant);
         rt_table_cell(table, "%s", size.parameters);
         rt_table_cell(table, "%s", size.macs);
-        rt_table_cell(table, "%zu", family->usual.height);
-        rt_table_cell(table, "%zu", family->usual.classes);
+        if (family == &rt_model_family_layers) {
+            rt_table_cell(table, "-");
+            rt_table_cell(table, "-");
+        } else {
+            rt_table_cell(table, "%zu", family->usual.height);
+            rt_table_cell(table, "%zu", family->usual.classes);
+        }
         rt_table_cell(table, "%s", family->summary);
     }
     rt_status status = rt_table_print(table, file, indent, err);
     rt_table_free(table);
-    fprintf(file, "\n%*sA network of your own: model: {layers: [...]}, of what `retort list layers` names.\n",
-            (int)indent, "");
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/model_size.h"
+#include "models/own_network.h"
 #include "report/table.h"
 
 static void title(FILE *file, const char *kind, const char *name, const char *summary)
@@ -154,8 +155,44 @@ rt_status rt_describe_augmentation(const rt_augmentation *augmentation, FILE *fi
     return RT_OK;
 }
 
+static rt_status describe_own_network(FILE *file)
+{
+    title(file, "model", rt_model_family_layers.name, rt_model_family_layers.summary);
+    section(
+        file, "Layers",
+        "A list of kinds, each `- KIND` or `- KIND: {settings}`, with PyTorch's defaults. `retort list layers` names "
+        "them, `retort help layer/NAME` has their settings. A layer reads the one before it, or those that `from` "
+        "names: by `name`, or by place, from 0. The last one gives one number for each class.");
+    section(
+        file, "Parameters",
+        "They are called as in torch.nn.Sequential, by place or by name: 0.weight, stage.1.body.0.bias. Its weights "
+        "load as they are. Layers with a name are what losses on features can read.");
+    fprintf(file, "\nIn a recipe\n"
+                  "  student:\n"
+                  "    model:\n"
+                  "      layers:\n"
+                  "        - conv: {channels: 16, kernel: 3, padding: 1, bias: false, name: stem}\n"
+                  "        - batch_norm\n"
+                  "        - relu\n"
+                  "        - repeat:\n"
+                  "            times: 2\n"
+                  "            name: stage\n"
+                  "            layers:\n"
+                  "              - residual: {body: [conv: {channels: 16, kernel: 3, padding: 1}, batch_norm]}\n"
+                  "              - relu\n"
+                  "        - concat: [stage, stem]\n"
+                  "        - global_avg_pool\n"
+                  "        - linear: {features: 10}\n");
+    section(file, "On the command line",
+            "eval, predict and export of others' weights take the layers as JSON without spaces:\n"
+            "--model layers --set 'layers=[{\"flatten\":{}},{\"linear\":{\"features\":10}}]'");
+    return RT_OK;
+}
+
 rt_status rt_describe_model(const rt_model_family *family, const char *variant, FILE *file, rt_error *err)
 {
+    if (family == &rt_model_family_layers)
+        return describe_own_network(file);
     title(file, "model", variant, family->summary);
     rt_model_size size;
     rt_model_size_find(family, variant, &size);

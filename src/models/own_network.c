@@ -435,7 +435,7 @@ static const char *const variants[] = {"layers", NULL};
 
 const rt_model_family rt_model_family_layers = {
     .name = "layers",
-    .summary = "a network of your own, layer by layer",
+    .summary = "a network of your own: model: {layers: [...]}",
     .reference = NULL,
     .params = params,
     .settings_size = sizeof(rt_layers_settings),

@@ -127,7 +127,7 @@ static void shapes_are_refused_all_at_once(void **state)
         "13:40: max_pool '7': padding 2; at most half of its kernel of 3",
         "14:22: another layer is called 'c1'",
         "15:22: 'loss': weights whose names begin so are passed over when a file is read",
-        "16:59: conv '10.1.0': kernel 17 is larger than its map of 8 x 8 with padding 0",
+        "16:66: conv '10.1.0': kernel 17 is larger than its map of 8 x 8 with padding 0",
         "17:9: linear '11': its input is 8 x 8 x 16; pool or flatten it first",
         "18:28: the last layer gives 12 numbers; the data has 10 classes",
     };
