@@ -1,7 +1,9 @@
 /* Who lives where: every value, workspace and gradient of a plan gets its life in steps, and one arena holds them all.
  */
+#include <stdint.h>
 #include <stdlib.h>
 
+#include "base/cpu.h"
 #include "engine/plan_state.h"
 #include "graph/memory.h"
 
@@ -193,6 +195,15 @@ rt_status rt_plan_place(rt_plan *plan, rt_error *err)
     status = rt_memory_plan(places.buffers, places.count, &plan->arena_bytes, err);
     if (status != RT_OK)
         goto done;
+    /* What is too much would not be refused, but killed when it is first touched. */
+    const size_t hardly_any = (size_t)1 << 30;
+    const size_t available = plan->arena_bytes > hardly_any ? rt_available_memory() : SIZE_MAX;
+    if (plan->arena_bytes > available) {
+        status = rt_fail(err, RT_ERROR_MEMORY,
+                         "no memory for the activations of a batch of %zu: %zu MB, and %zu MB are free", plan->batch,
+                         plan->arena_bytes >> 20, available >> 20);
+        goto done;
+    }
     plan->arena = rt_aligned_zeros(plan->arena_bytes);
     plan->scratch = rt_aligned_zeros(scratch_bytes);
     if (!plan->arena || !plan->scratch) {

@@ -1,8 +1,10 @@
 #include "models/network.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "formats/weights.h"
 
 rt_status rt_network_family(const char *variant, const rt_model_family **family, rt_error *err)
@@ -55,6 +57,19 @@ static rt_status check_classes(const rt_network *network, rt_error *err)
                    network->variant, made, network->input.classes);
 }
 
+/* Pages are handed out when they are first touched, so that what is too much would not be refused, but killed later. */
+static rt_status check_memory(const rt_network *network, bool trained, rt_error *err)
+{
+    const size_t floats = network->graph->trained_floats * (trained ? 2 : 1) + network->graph->buffer_floats;
+    const size_t bytes = floats * sizeof(float), hardly_any = (size_t)1 << 30;
+    const size_t available = bytes > hardly_any ? rt_available_memory() : SIZE_MAX;
+    if (bytes <= available)
+        return RT_OK;
+    return rt_fail(err, RT_ERROR_USAGE, "model '%s': its %zu numbers take %.1f GB%s; %.1f GB of memory are free",
+                   network->variant, rt_graph_trained_count(network->graph), (double)bytes / 1e9,
+                   trained ? " with their gradients" : "", (double)available / 1e9);
+}
+
 static rt_status fill(rt_network *network, const void *settings, bool trained, rt_error *err)
 {
     const rt_model_family *family = network->family;
@@ -73,6 +88,7 @@ static rt_status fill(rt_network *network, const void *settings, bool trained, r
     if (status != RT_OK)
         return rt_fail(err, status, "model '%s': %s", network->variant, inner.message);
     RT_TRY(check_classes(network, err));
+    RT_TRY(check_memory(network, trained, err));
     return rt_parameters_new(network->graph, trained, &network->parameters, err);
 }
 

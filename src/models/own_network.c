@@ -29,6 +29,7 @@ typedef struct builder {
     place *places;
     size_t place_count, place_capacity;
     uint64_t outputs; /* floats, of one image */
+    bool too_large;   /* which is told once */
 } builder;
 
 /* A list of layers, and what its names begin with: "", "stage1.0." */
@@ -169,12 +170,15 @@ static void check_sums(builder *b, extent before)
     const rt_graph *graph = b->graph;
     for (size_t i = before.nodes; i < graph->node_count; ++i)
         b->outputs += rt_extent_floats(graph->nodes[i].shape);
+    if (b->too_large)
+        return;
     if (graph->trained_floats + graph->buffer_floats > most)
         rt_graph_refuse(b->graph, "with it the network has %zu numbers to train; at most %llu", graph->trained_floats,
                         (unsigned long long)most);
     else if (b->outputs > most)
         rt_graph_refuse(b->graph, "with it the outputs of all layers are %llu numbers an image; at most %llu",
                         (unsigned long long)b->outputs, (unsigned long long)most);
+    b->too_large = failed(b);
 }
 
 static int build_node(builder *b, const rt_described_layer *layer, rt_layer_site *site)

@@ -310,12 +310,46 @@ static void damaged_layers_do_no_harm(void **state)
     rt_recipe_free(recipe);
 }
 
+/* The same in YAML: what is read comes back from the resolved recipe, and is checked and built without harm. */
+static void damaged_recipes_do_no_harm(void **state)
+{
+    (void)state;
+    const size_t size = strlen(residual);
+    char *text = malloc(size + 1);
+    size_t taken = 0;
+    for (uint64_t round = 0; round < ROUNDS / 4; ++round) {
+        rt_recipe *recipe;
+        rt_diagnostics diagnostics = {0};
+        memcpy(text, residual, size + 1);
+        const size_t layers = strlen(BEGIN);
+        damage(text + layers, size - layers, (rt_key){.seed = 6, .index = round});
+        if (rt_recipe_parse("test.yaml", text, size, NULL, 0, RT_RECIPE_TRAIN, NULL, &recipe, &diagnostics) == RT_OK) {
+            char *resolved = rt_recipe_resolve(recipe);
+            rt_recipe *again = recipe_of(resolved);
+            if (recipe->student.family == &rt_model_family_layers)
+                assert_string_equal(layers_of(recipe), layers_of(again));
+            rt_recipe_check_layers(recipe, &images, &diagnostics);
+            for (size_t i = 0; i < diagnostics.count; ++i)
+                assert_true(diagnostics.items[i].mark.line > 0 && !strchr(diagnostics.items[i].message, '\n'));
+            free(resolved);
+            rt_recipe_free(again);
+            ++taken;
+        }
+        rt_recipe_free(recipe);
+        rt_diagnostics_free(&diagnostics);
+    }
+    print_message("%zu of %d damaged recipes were still good\n", taken, (int)ROUNDS / 4);
+    assert_true(taken > ROUNDS / 100 && taken < ROUNDS / 5);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_those_of_sequential),  cmocka_unit_test(resolved_layers_read_back),
         cmocka_unit_test(shapes_are_refused_all_at_once), cmocka_unit_test(hostile_layers_are_refused),
         cmocka_unit_test(classes_are_the_datas),          cmocka_unit_test(damaged_layers_do_no_harm),
+        cmocka_unit_test(damaged_recipes_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
