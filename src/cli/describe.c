@@ -213,6 +213,8 @@ rt_status rt_describe_layer(const rt_layer_kind *kind, FILE *file, rt_error *err
 {
     const char *settings = kind->fewest > 1 || kind->lists || has_required(kind->params) ? ": {" : "";
     title(file, "layer", kind->name, kind->summary);
+    if (kind->torch)
+        fprintf(file, "\nIn PyTorch\n  torch.nn.%s\n", kind->torch);
     RT_TRY(params_section(file, "Parameters", kind->params, err));
     fprintf(file, "\nBeside them\n");
     RT_TRY(rt_describe_params(rt_layer_common_params, file, 2, err));

@@ -357,33 +357,36 @@ POINTWISE(first_token, rt_graph_first_token)
 static const char *const plain_lists[] = {"layers", NULL};
 static const char *const residual_lists[] = {"body", "shortcut", NULL};
 
-#define KIND(kind, words, table, T)                                                                                    \
-    .name = #kind, .summary = words, .params = table, .settings_size = sizeof(T), .build = kind
+#define KIND(kind, theirs, words, table, T)                                                                            \
+    .name = #kind, .torch = theirs, .summary = words, .params = table, .settings_size = sizeof(T), .build = kind
 #define ONE .fewest = 1, .most = 1
-#define BARE(kind, words)                                                                                              \
+#define BARE(kind, theirs, words)                                                                                      \
     {                                                                                                                  \
-        .name = #kind, .summary = words, .build = kind, ONE                                                            \
+        .name = #kind, .torch = theirs, .summary = words, .build = kind, ONE                                           \
     }
 
 const rt_layer_kind rt_layer_kinds[] = {
-    {KIND(conv, "convolution", conv_params, struct window), ONE, .mend = mend_conv},
-    {KIND(batch_norm, "batch norm", batch_norm_params, struct measure), ONE},
-    {KIND(layer_norm, "layer norm of each pixel's channels", layer_norm_params, struct measure), ONE},
-    BARE(relu, "max(x, 0)"),
-    BARE(relu6, "max(0, min(x, 6))"),
-    BARE(sigmoid, "1 / (1 + e^-x)"),
-    BARE(silu, "x sigmoid(x)"),
-    BARE(gelu, "x times the normal distribution at x"),
-    BARE(hard_sigmoid, "max(0, min(6, x + 3)) / 6"),
-    BARE(hard_swish, "x hard_sigmoid(x)"),
-    {KIND(max_pool, "the largest of each window", max_pool_params, struct window), ONE},
-    {KIND(avg_pool, "the mean of each window", avg_pool_params, struct window), ONE},
-    BARE(global_avg_pool, "the mean of each channel: 1 x 1"),
-    {KIND(resize, "another height and width, by means (AdaptiveAvgPool2d)", resize_params, struct size), ONE},
-    BARE(flatten, "a map as one vector, in PyTorch's order"),
-    {KIND(linear, "linear layer, of a vector", linear_params, struct size), ONE, .mend = mend_linear},
-    {KIND(dropout, "random zeros in training", dropout_params, struct measure), ONE},
-    {KIND(drop_path, "all of an image's values dropped together in training", drop_path_params, struct measure), ONE},
+    {KIND(conv, "Conv2d", "convolution", conv_params, struct window), ONE, .mend = mend_conv},
+    {KIND(batch_norm, "BatchNorm2d", "batch norm", batch_norm_params, struct measure), ONE},
+    {KIND(layer_norm, "LayerNorm", "layer norm of each pixel's channels", layer_norm_params, struct measure), ONE},
+    BARE(relu, "ReLU", "max(x, 0)"),
+    BARE(relu6, "ReLU6", "max(0, min(x, 6))"),
+    BARE(sigmoid, "Sigmoid", "1 / (1 + e^-x)"),
+    BARE(silu, "SiLU", "x sigmoid(x)"),
+    BARE(gelu, "GELU", "x times the normal distribution at x"),
+    BARE(hard_sigmoid, "Hardsigmoid", "max(0, min(6, x + 3)) / 6"),
+    BARE(hard_swish, "Hardswish", "x hard_sigmoid(x)"),
+    {KIND(max_pool, "MaxPool2d", "the largest of each window", max_pool_params, struct window), ONE},
+    {KIND(avg_pool, "AvgPool2d", "the mean of each window", avg_pool_params, struct window), ONE},
+    BARE(global_avg_pool, NULL, "the mean of each channel: 1 x 1"),
+    {KIND(resize, "AdaptiveAvgPool2d", "another height and width, by means (AdaptiveAvgPool2d)", resize_params,
+          struct size),
+     ONE},
+    BARE(flatten, "Flatten", "a map as one vector, in PyTorch's order"),
+    {KIND(linear, "Linear", "linear layer, of a vector", linear_params, struct size), ONE, .mend = mend_linear},
+    {KIND(dropout, "Dropout", "random zeros in training", dropout_params, struct measure), ONE},
+    {KIND(drop_path, NULL, "all of an image's values dropped together in training", drop_path_params, struct measure),
+     ONE},
     {.name = "add",
      .summary = "the sum of layers of one shape",
      .fewest = 2,
@@ -401,21 +404,25 @@ const rt_layer_kind rt_layer_kinds[] = {
      .fewest = 2,
      .most = 2,
      .build = scale},
-    {KIND(squeeze_excite, "squeeze and excitation", squeeze_excite_params, struct size), ONE},
-    {KIND(slice, "some of the channels", slice_params, struct size), ONE},
-    {KIND(shuffle, "ShuffleNet's shuffle of channels", shuffle_params, struct size), ONE},
-    {KIND(subsample, "every so many pixels and channels of zeros: ResNet's shortcut option A", subsample_params,
+    {KIND(squeeze_excite, NULL, "squeeze and excitation", squeeze_excite_params, struct size), ONE},
+    {KIND(slice, NULL, "some of the channels", slice_params, struct size), ONE},
+    {KIND(shuffle, NULL, "ShuffleNet's shuffle of channels", shuffle_params, struct size), ONE},
+    {KIND(subsample, NULL, "every so many pixels and channels of zeros: ResNet's shortcut option A", subsample_params,
           struct size),
      ONE},
-    BARE(tokens, "patches behind a learnt token, with learnt places: NAME.token, NAME.places"),
-    {KIND(attention, "of queries, keys and values side by side", attention_params, struct size), ONE},
-    BARE(first_token, "the first token alone"),
-    {KIND(token_linear, "one linear layer for each pixel or token", linear_params, struct size), ONE},
+    BARE(tokens, NULL, "patches behind a learnt token, with learnt places: NAME.token, NAME.places"),
+    {KIND(attention, NULL, "of queries, keys and values side by side", attention_params, struct size), ONE},
+    BARE(first_token, NULL, "the first token alone"),
+    {KIND(token_linear, NULL, "one linear layer for each pixel or token", linear_params, struct size), ONE},
     {.name = "residual",
      .summary = "what `body` makes of its input, plus the input or what `shortcut` makes of it",
      ONE,
      .lists = residual_lists},
-    {.name = "block", .summary = "layers with one name in front of theirs", ONE, .lists = plain_lists},
+    {.name = "block",
+     .torch = "Sequential",
+     .summary = "layers with one name in front of theirs",
+     ONE,
+     .lists = plain_lists},
     {.name = "repeat",
      .summary = "layers several times over, called NAME.0 and so on",
      .params = repeat_params,
@@ -429,6 +436,14 @@ const rt_layer_kind *rt_layer_kind_find(const char *name)
 {
     for (size_t i = 0; i < rt_layer_kind_count; ++i)
         if (strcmp(rt_layer_kinds[i].name, name) == 0)
+            return &rt_layer_kinds[i];
+    return NULL;
+}
+
+const rt_layer_kind *rt_layer_kind_of_torch(const char *name)
+{
+    for (size_t i = 0; i < rt_layer_kind_count; ++i)
+        if (rt_layer_kinds[i].torch && strcmp(rt_layer_kinds[i].torch, name) == 0)
             return &rt_layer_kinds[i];
     return NULL;
 }

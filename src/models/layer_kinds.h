@@ -19,7 +19,8 @@ typedef struct rt_layer_site {
 enum { RT_LAYER_MOST_LISTS = 2 };
 
 typedef struct rt_layer_kind {
-    const char *name; /* as a recipe says it: "conv" */
+    const char *name;  /* as a recipe says it: "conv" */
+    const char *torch; /* PyTorch's name for it: "Conv2d"; NULL for none */
     const char *summary;
     const rt_param *params;   /* NULL for none */
     size_t settings_size;     /* at most RT_LAYER_SETTINGS_SIZE */
@@ -48,6 +49,9 @@ extern const rt_param rt_layer_common_params[];
 
 /* The kind of that name, or NULL. */
 const rt_layer_kind *rt_layer_kind_find(const char *name);
+
+/* The kind that PyTorch calls so, or NULL. */
+const rt_layer_kind *rt_layer_kind_of_torch(const char *name);
 
 /* What is wrong with a layer's name, as a rule ("it must be ..."); NULL where it is right. */
 const char *rt_layer_name_fault(const char *name);

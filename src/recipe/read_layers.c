@@ -181,11 +181,18 @@ static void read_layer(reading *r, const rt_yaml *item)
     rt_choice choice;
     if (!rt_choice_read(&r->loader->binder, &choice_layers, spell_out(r, item), &choice))
         return;
-    const ptrdiff_t index = rt_choice_find(&r->loader->binder, &choice_layers, choice.name, choice.mark);
-    if (index < 0)
+    const rt_layer_kind *kind = rt_layer_kind_of_torch(choice.name);
+    if (kind) {
+        rt_diagnostics_add(r->loader->binder.diagnostics, choice.mark, "unknown layer '%s'; PyTorch's %s is '%s' here",
+                           choice.name, choice.name, kind->name);
+    } else {
+        const ptrdiff_t index = rt_choice_find(&r->loader->binder, &choice_layers, choice.name, choice.mark);
+        kind = index >= 0 ? &rt_layer_kinds[index] : NULL;
+    }
+    if (!kind)
         return;
     keep(r, choice.mark, choice.settings);
-    read_settings(r, &rt_layer_kinds[index], choice.mark, choice.settings);
+    read_settings(r, kind, choice.mark, choice.settings);
 }
 
 static void read_list(reading *r, const char *what, const rt_yaml *list)

@@ -77,6 +77,12 @@ expect_exit 0 "$retort" sweep own.yaml --vary student.model.layers.0.conv.kernel
     --out swept
 expect_exit 0 "$retort" train own.yaml --out taught loss='[cross_entropy, {fitnet: {student: block, teacher: stem}}]'
 
+# A memo is of one network: an activation is not in its weights.
+sed 's|^  train: {epochs: 1, batch: 32}|  weights: run/teacher/best.safetensors|' own.yaml >frozen.yaml
+expect_exit 0 "$retort" train frozen.yaml --out kept teacher.memo=kept.memo
+expect_exit 2 "$retort" train frozen.yaml --out never teacher.memo=kept.memo teacher.model.layers.1=silu
+expect_stderr_contains "teacher model differs: 'layers "
+
 expect_exit 0 "$retort" help model/layers
 expect_stdout_contains "retort help layer/NAME"
 expect_exit 0 "$retort" help layer/residual

@@ -146,6 +146,20 @@ static void shapes_are_refused_all_at_once(void **state)
                                         "test.yaml:6:38: conv 'c1'"));
     rt_diagnostics_free(&diagnostics);
     rt_recipe_free(recipe);
+    /* What there is no room for is counted. */
+    char many[8000] = BEGIN;
+    for (int i = 0; i < 60; ++i)
+        strcat(many, "      - conv: {channels: 4, kernel: 99}\n");
+    strcat(many, "      - flatten\n      - linear: {features: 10}\n" END);
+    recipe = recipe_of(many);
+    assert_int_equal(rt_recipe_refuse_layers(recipe, &images, &err), RT_ERROR_USAGE);
+    int more = 0;
+    assert_int_equal(sscanf(strrchr(err.message, '\n'), "\nand %d more", &more), 1);
+    int told = 0;
+    for (const char *line = err.message; (line = strchr(line, '\n')); ++line)
+        ++told;
+    assert_int_equal(told - 1 + more, 60);
+    rt_recipe_free(recipe);
 }
 
 static void hostile_layers_are_refused(void **state)
