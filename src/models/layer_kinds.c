@@ -2,21 +2,8 @@
 
 #include <string.h>
 
+#include "models/layer_windows.h"
 #include "models/layers.h"
-
-/* Beyond it a window is refused as one, whatever its map. */
-#define WIDEST 65536
-#define LARGEST 4294967296.0
-
-#define NEEDED(T, f, hi, text)                                                                                         \
-    {                                                                                                                  \
-#f, text, RT_PARAM_INT, offsetof(T, f), 0.0, 1.0, (double)(hi), NULL, NULL, true                               \
-    }
-
-struct window {
-    int64_t channels, kernel, stride, padding, dilation, groups;
-    bool bias, ceil_mode;
-};
 
 struct size {
     int64_t channels, height, width, groups, heads, first, stride;
@@ -27,36 +14,9 @@ struct measure {
     double probability, eps, momentum;
 };
 
-static const rt_param conv_params[] = {
-    NEEDED(struct window, channels, LARGEST, "channels of its output"),
-    NEEDED(struct window, kernel, WIDEST, "height and width of its window, in pixels"),
-    RT_INT(struct window, stride, 1, 1, WIDEST, "pixels from one window to the next"),
-    RT_INT(struct window, padding, 0, 0, WIDEST, "zeros on each side, in pixels"),
-    RT_INT(struct window, dilation, 1, 1, WIDEST, "pixels from one weight to the next"),
-    RT_INT(struct window, groups, 1, 1, LARGEST,
-           "parts that inputs and outputs are cut into; as many as channels for a depthwise convolution"),
-    RT_BOOL(struct window, bias, true, "add a bias to each channel"),
-    RT_PARAM_END,
-};
-
-static const rt_param max_pool_params[] = {
-    NEEDED(struct window, kernel, WIDEST, "height and width of its window, in pixels"),
-    RT_INT(struct window, stride, 0, 0, WIDEST, "pixels from one window to the next; 0 for the kernel's"),
-    RT_INT(struct window, padding, 0, 0, WIDEST, "pixels on each side that are never the largest"),
-    RT_BOOL(struct window, ceil_mode, false, "one window more where the last leaves pixels over"),
-    RT_PARAM_END,
-};
-
-static const rt_param avg_pool_params[] = {
-    NEEDED(struct window, kernel, WIDEST, "height and width of its window, in pixels"),
-    RT_INT(struct window, stride, 0, 0, WIDEST, "pixels from one window to the next; 0 for the kernel's"),
-    RT_INT(struct window, padding, 0, 0, WIDEST, "zeros on each side, which count"),
-    RT_PARAM_END,
-};
-
 static const rt_param linear_params[] = {
     {"features", "numbers that it gives; of the last layer, the classes", RT_PARAM_INT, offsetof(struct size, channels),
-     0.0, 1.0, LARGEST, NULL, NULL, true},
+     0.0, 1.0, RT_LAYER_LARGEST, NULL, NULL, true},
     RT_BOOL(struct size, bias, true, "add a bias to each"),
     RT_PARAM_END,
 };
@@ -83,40 +43,41 @@ static const rt_param drop_path_params[] = {
 };
 
 static const rt_param resize_params[] = {
-    NEEDED(struct size, height, WIDEST, "rows of its output"),
-    NEEDED(struct size, width, WIDEST, "columns of its output"),
+    RT_LAYER_NEEDED(struct size, height, RT_LAYER_WIDEST, "rows of its output"),
+    RT_LAYER_NEEDED(struct size, width, RT_LAYER_WIDEST, "columns of its output"),
     RT_PARAM_END,
 };
 
 static const rt_param slice_params[] = {
-    RT_INT(struct size, first, 0, 0, LARGEST, "the first channel taken, from 0"),
-    NEEDED(struct size, channels, LARGEST, "channels taken"),
+    RT_INT(struct size, first, 0, 0, RT_LAYER_LARGEST, "the first channel taken, from 0"),
+    RT_LAYER_NEEDED(struct size, channels, RT_LAYER_LARGEST, "channels taken"),
     RT_PARAM_END,
 };
 
 static const rt_param shuffle_params[] = {
-    NEEDED(struct size, groups, LARGEST, "groups that the channels are in, one after the other"),
+    RT_LAYER_NEEDED(struct size, groups, RT_LAYER_LARGEST, "groups that the channels are in, one after the other"),
     RT_PARAM_END,
 };
 
 static const rt_param subsample_params[] = {
-    RT_INT(struct size, stride, 1, 1, WIDEST, "which pixels stay: every so many"),
-    NEEDED(struct size, channels, LARGEST, "channels of its output, as many zeros before as after the old ones"),
+    RT_INT(struct size, stride, 1, 1, RT_LAYER_WIDEST, "which pixels stay: every so many"),
+    RT_LAYER_NEEDED(struct size, channels, RT_LAYER_LARGEST,
+                    "channels of its output, as many zeros before as after the old ones"),
     RT_PARAM_END,
 };
 
 static const rt_param squeeze_excite_params[] = {
-    NEEDED(struct size, channels, LARGEST, "channels between its two 1x1 convolutions, fc1 and fc2"),
+    RT_LAYER_NEEDED(struct size, channels, RT_LAYER_LARGEST, "channels between its two 1x1 convolutions, fc1 and fc2"),
     RT_PARAM_END,
 };
 
 static const rt_param attention_params[] = {
-    NEEDED(struct size, heads, LARGEST, "heads that the channels are shared out among"),
+    RT_LAYER_NEEDED(struct size, heads, RT_LAYER_LARGEST, "heads that the channels are shared out among"),
     RT_PARAM_END,
 };
 
 static const rt_param repeat_params[] = {
-    NEEDED(rt_layer_repeat, times, 1000, "how often they come, one after the other"),
+    RT_LAYER_NEEDED(rt_layer_repeat, times, 1000, "how often they come, one after the other"),
     RT_PARAM_END,
 };
 
@@ -127,92 +88,10 @@ const rt_param rt_layer_common_params[] = {
     RT_PARAM_END,
 };
 
-static rt_extent shape_of(const rt_layer_site *site)
-{
-    return site->graph->nodes[site->sources[0]].shape;
-}
-
-/* Refuses a window that is larger than the map, in the words of a recipe. */
-static bool window_fits(rt_layer_site *site, const struct window *w, bool reaches_over)
-{
-    const rt_extent map = shape_of(site);
-    const size_t kernel = (size_t)w->kernel, padding = (size_t)w->padding;
-    const size_t dilation = w->dilation > 0 ? (size_t)w->dilation : 1;
-    const size_t reach = dilation * (kernel - 1) + 1;
-    const size_t side = map.height < map.width ? map.height : map.width;
-    if (side + 2 * padding >= reach || reaches_over)
-        return true;
-    site->blamed = "kernel";
-    if (dilation > 1)
-        rt_graph_refuse(site->graph,
-                        "kernel %zu of dilation %zu reaches over %zu pixels, and its map is %zu x %zu with padding %zu",
-                        kernel, dilation, reach, map.height, map.width, padding);
-    else
-        rt_graph_refuse(site->graph, "kernel %zu is larger than its map of %zu x %zu with padding %zu", kernel,
-                        map.height, map.width, padding);
-    return false;
-}
-
-static int conv(rt_layer_site *site, const void *settings)
-{
-    const struct window *w = settings;
-    const size_t inputs = shape_of(site).channels, outputs = (size_t)w->channels, groups = (size_t)w->groups;
-    if (!window_fits(site, w, false))
-        return -1;
-    if (inputs % groups != 0 || outputs % groups != 0) {
-        site->blamed = "groups";
-        rt_graph_refuse(site->graph, "groups %zu; they must divide its %zu input and %zu output channels", groups,
-                        inputs, outputs);
-        return -1;
-    }
-    return rt_graph_convolution(site->graph, site->name, site->sources[0],
-                                (rt_window){.channels = outputs,
-                                            .kernel = (size_t)w->kernel,
-                                            .stride = (size_t)w->stride,
-                                            .padding = (size_t)w->padding,
-                                            .dilation = (size_t)w->dilation,
-                                            .groups = groups,
-                                            .bias = w->bias});
-}
-
-static int mend_conv(rt_layer_site *site, const void *settings)
-{
-    const struct window *w = settings;
-    return rt_graph_convolution(site->graph, site->name, site->sources[0],
-                                (rt_window){.channels = (size_t)w->channels, .kernel = 1});
-}
-
-static int pool(rt_layer_site *site, const void *settings, bool largest)
-{
-    const struct window *w = settings;
-    const rt_window window = {.kernel = (size_t)w->kernel,
-                              .stride = (size_t)(w->stride > 0 ? w->stride : w->kernel),
-                              .padding = (size_t)w->padding,
-                              .reaches_over = w->ceil_mode};
-    if (!window_fits(site, w, w->ceil_mode))
-        return -1;
-    if (2 * window.padding > window.kernel) {
-        site->blamed = "padding";
-        rt_graph_refuse(site->graph, "padding %zu; at most half of its kernel of %zu", window.padding, window.kernel);
-        return -1;
-    }
-    return (largest ? rt_graph_max_pool : rt_graph_average_pool)(site->graph, site->name, site->sources[0], window);
-}
-
-static int max_pool(rt_layer_site *site, const void *settings)
-{
-    return pool(site, settings, true);
-}
-
-static int avg_pool(rt_layer_site *site, const void *settings)
-{
-    return pool(site, settings, false);
-}
-
 static int linear(rt_layer_site *site, const void *settings)
 {
     const struct size *s = settings;
-    const rt_extent map = shape_of(site);
+    const rt_extent map = rt_layer_input(site);
     if (map.height != 1 || map.width != 1)
         rt_graph_refuse(site->graph, "its input is %zu x %zu x %zu; pool or flatten it first", map.height, map.width,
                         map.channels);
@@ -267,7 +146,7 @@ static int add(rt_layer_site *site, const void *settings)
     (void)settings;
     int sum = site->sources[0];
     for (size_t i = 1; i < site->source_count; ++i) {
-        const rt_extent a = shape_of(site), b = site->graph->nodes[site->sources[i]].shape;
+        const rt_extent a = rt_layer_input(site), b = site->graph->nodes[site->sources[i]].shape;
         if (a.height != b.height || a.width != b.width || a.channels != b.channels)
             rt_graph_refuse(site->graph, "it adds %zu x %zu x %zu and %zu x %zu x %zu; the shapes must be equal",
                             a.height, a.width, a.channels, b.height, b.width, b.channels);
@@ -283,7 +162,7 @@ static int concat(rt_layer_site *site, const void *settings)
 {
     (void)settings;
     for (size_t i = 1; i < site->source_count; ++i) {
-        const rt_extent a = shape_of(site), b = site->graph->nodes[site->sources[i]].shape;
+        const rt_extent a = rt_layer_input(site), b = site->graph->nodes[site->sources[i]].shape;
         if (a.height != b.height || a.width != b.width)
             rt_graph_refuse(site->graph, "it puts maps of %zu x %zu and %zu x %zu side by side; they must be equal",
                             a.height, a.width, b.height, b.width);
@@ -366,7 +245,14 @@ static const char *const residual_lists[] = {"body", "shortcut", NULL};
     }
 
 const rt_layer_kind rt_layer_kinds[] = {
-    {KIND(conv, "Conv2d", "convolution", conv_params, struct window), ONE, .mend = mend_conv},
+    {.name = "conv",
+     .torch = "Conv2d",
+     .summary = "convolution",
+     .params = rt_layer_conv_params,
+     .settings_size = sizeof(rt_layer_window),
+     ONE,
+     .build = rt_layer_conv,
+     .mend = rt_layer_mend_conv},
     {KIND(batch_norm, "BatchNorm2d", "batch norm", batch_norm_params, struct measure), ONE},
     {KIND(layer_norm, "LayerNorm", "layer norm of each pixel's channels", layer_norm_params, struct measure), ONE},
     BARE(relu, "ReLU", "max(x, 0)"),
@@ -376,8 +262,20 @@ const rt_layer_kind rt_layer_kinds[] = {
     BARE(gelu, "GELU", "x times the normal distribution at x"),
     BARE(hard_sigmoid, "Hardsigmoid", "max(0, min(6, x + 3)) / 6"),
     BARE(hard_swish, "Hardswish", "x hard_sigmoid(x)"),
-    {KIND(max_pool, "MaxPool2d", "the largest of each window", max_pool_params, struct window), ONE},
-    {KIND(avg_pool, "AvgPool2d", "the mean of each window", avg_pool_params, struct window), ONE},
+    {.name = "max_pool",
+     .torch = "MaxPool2d",
+     .summary = "the largest of each window",
+     .params = rt_layer_max_pool_params,
+     .settings_size = sizeof(rt_layer_window),
+     ONE,
+     .build = rt_layer_max_pool},
+    {.name = "avg_pool",
+     .torch = "AvgPool2d",
+     .summary = "the mean of each window",
+     .params = rt_layer_avg_pool_params,
+     .settings_size = sizeof(rt_layer_window),
+     ONE,
+     .build = rt_layer_avg_pool},
     BARE(global_avg_pool, NULL, "the mean of each channel: 1 x 1"),
     {KIND(resize, "AdaptiveAvgPool2d", "another height and width, by means (AdaptiveAvgPool2d)", resize_params,
           struct size),

@@ -1,141 +1,10 @@
 #include "models/own_network.h"
 
-#include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/weight_names.h"
-#include "models/layer_settings.h"
-#include "models/layers.h"
-#include "retort/suggest.h"
-
-/* A name that layers are read by, and what it stands for. */
-typedef struct place {
-    char name[RT_NAME_CAPACITY];
-    int node;
-    bool given; /* by the user; otherwise a place in a list */
-} place;
-
-typedef struct builder {
-    rt_graph *graph;
-    rt_layers_report *report; /* NULL: the first mistake is the graph's error */
-    void *context;
-    size_t layer; /* that is being built, as rt_layers_report counts */
-    size_t next;
-    size_t made; /* repetitions counted */
-    size_t mistakes;
-    place *places;
-    size_t place_count, place_capacity;
-    uint64_t outputs; /* floats, of one image */
-    bool too_large;   /* which is told once */
-} builder;
-
-/* A list of layers, and what its names begin with: "", "stage1.0." */
-typedef struct scope {
-    const struct scope *outer;
-    const char *prefix;
-    json_t *list;
-    size_t depth;
-} scope;
-
-static bool failed(const builder *b)
-{
-    return b->graph->error.status != RT_OK;
-}
-
-/* Tells a mistake of the layer that is being built, or stops there where nobody listens. */
-static void refuse(builder *b, const char *setting, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void refuse(builder *b, const char *setting, const char *format, ...)
-{
-    char message[sizeof b->graph->error.message];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    ++b->mistakes;
-    if (b->report)
-        b->report(b->context, b->layer, setting, message);
-    else
-        rt_graph_refuse(b->graph, "%s", message);
-}
-
-static int find_place(const builder *b, const char *name)
-{
-    for (size_t i = 0; i < b->place_count; ++i)
-        if (strcmp(b->places[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
-static void remember(builder *b, const char *name, int node, bool given)
-{
-    if (b->place_count == b->place_capacity) {
-        const size_t capacity = 2 * b->place_capacity + 64;
-        place *larger = realloc(b->places, capacity * sizeof *larger);
-        if (!larger) {
-            rt_fail(&b->graph->error, RT_ERROR_MEMORY, "no memory for a network of %zu layers", capacity);
-            return;
-        }
-        b->places = larger;
-        b->place_capacity = capacity;
-    }
-    place *made = &b->places[b->place_count++];
-    *made = (place){.node = node, .given = given};
-    snprintf(made->name, sizeof made->name, "%s", name);
-}
-
-/* Whether a list has a layer of that name, or place, at all. */
-static bool has_layer(json_t *list, const char *name)
-{
-    char text[24];
-    rt_described_layer layer;
-    for (size_t i = 0; i < json_array_size(list); ++i) {
-        snprintf(text, sizeof text, "%zu", i);
-        const bool good = rt_described_layer_read(json_array_get(list, i), &layer, text, 0);
-        if (good && strcmp(layer.name ? layer.name : text, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void refuse_source(builder *b, const scope *within, const char *word)
-{
-    const char **names = calloc(b->place_count + 1, sizeof *names);
-    for (const scope *s = within; s; s = s->outer)
-        if (has_layer(s->list, word)) {
-            refuse(b, "from", "layer '%.64s' comes later; a layer reads what stands before it", word);
-            free(names);
-            return;
-        }
-    size_t count = 0;
-    for (const scope *s = within; s && names; s = s->outer)
-        for (size_t i = 0; i < b->place_count; ++i)
-            if (count < b->place_count && strncmp(b->places[i].name, s->prefix, strlen(s->prefix)) == 0)
-                names[count++] = b->places[i].name + strlen(s->prefix);
-    const char *near = names ? rt_suggest(word, names, count) : NULL;
-    if (near)
-        refuse(b, "from", "there is no layer '%.64s' before this one; did you mean '%s'?", word, near);
-    else
-        refuse(b, "from", "there is no layer '%.64s' before this one", word);
-    free(names);
-}
-
-/* The node of that name, looked for from the inside outwards; `fallback` for one that is refused. */
-static int find_source(builder *b, const scope *within, const char *word, int fallback)
-{
-    if (strcmp(word, b->graph->nodes[0].name) == 0)
-        return 0;
-    for (const scope *s = within; s; s = s->outer) {
-        const int found = find_place(b, rt_layer("%s%s", s->prefix, word).text);
-        if (found >= 0)
-            return b->places[found].node;
-    }
-    refuse_source(b, within, word);
-    return fallback;
-}
+#include "models/own_builder.h"
 
 /* What a layer adds to the graph, to be taken back. */
 typedef struct extent {
@@ -164,7 +33,7 @@ static const char *bare_message(const rt_error *error, const char *name)
 }
 
 /* Where all of it would not fit into any memory, each of the layers may still be small enough. */
-static void check_sums(builder *b, extent before)
+static void check_sums(rt_own_builder *b, extent before)
 {
     const uint64_t most = (uint64_t)1 << 32;
     const rt_graph *graph = b->graph;
@@ -178,55 +47,57 @@ static void check_sums(builder *b, extent before)
     else if (b->outputs > most)
         rt_graph_refuse(b->graph, "with it the outputs of all layers are %llu numbers an image; at most %llu",
                         (unsigned long long)b->outputs, (unsigned long long)most);
-    b->too_large = failed(b);
+    b->too_large = rt_own_failed(b);
 }
 
-static int build_node(builder *b, const rt_described_layer *layer, rt_layer_site *site)
+static int build_node(rt_own_builder *b, const rt_described_layer *layer, rt_layer_site *site)
 {
     rt_graph *graph = b->graph;
     const extent before = measure(graph);
     const uint64_t outputs = b->outputs;
     int made = layer->kind->build(site, layer->settings);
-    if (!failed(b))
+    if (!rt_own_failed(b))
         check_sums(b, before);
-    if (!failed(b))
+    if (!rt_own_failed(b))
         return made;
     if (graph->error.status == RT_ERROR_MEMORY)
         return -1;
     const rt_error error = graph->error;
     take_back(graph, before);
     b->outputs = outputs;
-    refuse(b, site->blamed, "%s '%s': %s", layer->kind->name, site->name, bare_message(&error, site->name));
-    if (failed(b))
+    rt_own_refuse(b, site->blamed, "%s '%s': %s", layer->kind->name, site->name, bare_message(&error, site->name));
+    if (rt_own_failed(b))
         return -1;
     made = layer->kind->mend ? layer->kind->mend(site, layer->settings) : site->sources[0];
-    if (!failed(b))
+    if (!rt_own_failed(b))
         return made;
     take_back(graph, before);
     return site->sources[0];
 }
 
-static int build_list(builder *b, const scope *within, int source);
+static int build_list(rt_own_builder *b, const rt_own_scope *within, int source);
 
 /* A list within the layer called `name`: its layers' names begin with NAME.PART. */
-static int build_within(builder *b, const scope *outer, const char *name, const char *part, json_t *list, int source)
+static int build_within(rt_own_builder *b, const rt_own_scope *outer, const char *name, const char *part, json_t *list,
+                        int source)
 {
     const rt_layer_name prefix = rt_layer("%s%s%s.", name, part ? "." : "", part ? part : "");
-    const scope within = {outer, prefix.text, list, outer->depth + 1};
+    const rt_own_scope within = {outer, prefix.text, list, outer->depth + 1};
     if (within.depth > RT_LAYERS_DEPTH) {
-        refuse(b, NULL, "lists of layers stand more than %d deep in each other", RT_LAYERS_DEPTH);
+        rt_own_refuse(b, NULL, "lists of layers stand more than %d deep in each other", RT_LAYERS_DEPTH);
         return source;
     }
     return build_list(b, &within, source);
 }
 
-static int build_repeat(builder *b, const scope *outer, const rt_described_layer *layer, const char *name, int source)
+static int build_repeat(rt_own_builder *b, const rt_own_scope *outer, const rt_described_layer *layer, const char *name,
+                        int source)
 {
     rt_layer_repeat repeat;
     memcpy(&repeat, layer->settings, sizeof repeat);
     const size_t first = b->next, mistakes = b->mistakes;
     /* A mistake is told once. */
-    for (int64_t i = 0; i < repeat.times && b->mistakes == mistakes && !failed(b); ++i) {
+    for (int64_t i = 0; i < repeat.times && b->mistakes == mistakes && !rt_own_failed(b); ++i) {
         char part[24];
         snprintf(part, sizeof part, "%lld", (long long)i);
         b->next = first;
@@ -235,20 +106,22 @@ static int build_repeat(builder *b, const scope *outer, const rt_described_layer
     return source;
 }
 
-static int build_residual(builder *b, const scope *outer, const rt_described_layer *layer, const char *name, int source)
+static int build_residual(rt_own_builder *b, const rt_own_scope *outer, const rt_described_layer *layer,
+                          const char *name, int source)
 {
     const size_t self = b->layer;
     int sources[] = {build_within(b, outer, name, "body", layer->lists[0], source), source};
-    if (layer->lists[1] && !failed(b))
+    if (layer->lists[1] && !rt_own_failed(b))
         sources[1] = build_within(b, outer, name, "shortcut", layer->lists[1], source);
     b->layer = self;
-    if (failed(b))
+    if (rt_own_failed(b))
         return -1;
     const rt_described_layer sum = {.kind = rt_layer_kind_find("add")};
     return build_node(b, &sum, &(rt_layer_site){b->graph, name, sources, 2, NULL});
 }
 
-static int build_lists(builder *b, const scope *outer, const rt_described_layer *layer, const char *name, int source)
+static int build_lists(rt_own_builder *b, const rt_own_scope *outer, const rt_described_layer *layer, const char *name,
+                       int source)
 {
     if (strcmp(layer->kind->name, "repeat") == 0)
         return build_repeat(b, outer, layer, name, source);
@@ -257,31 +130,7 @@ static int build_lists(builder *b, const scope *outer, const rt_described_layer 
     return build_within(b, outer, name, NULL, layer->lists[0], source);
 }
 
-/* The layer's whole name, which must be its own, and one that weights files can carry. */
-static bool name_layer(builder *b, const scope *within, const rt_described_layer *layer, size_t index,
-                       rt_layer_name *name)
-{
-    char number[24];
-    snprintf(number, sizeof number, "%zu", index);
-    const char *own = layer->name ? layer->name : number;
-    const size_t length = strlen(within->prefix) + strlen(own);
-    if (length + sizeof ".running_mean" > RT_NAME_CAPACITY) {
-        refuse(b, "name", "its whole name '%s%s' is too long: %zu letters", within->prefix, own, length);
-        *name = rt_layer("%zu ", b->made); /* nobody else's */
-        return false;
-    }
-    *name = rt_layer("%s%s", within->prefix, own);
-    if (find_place(b, name->text) >= 0 || rt_graph_find(b->graph, name->text) >= 0)
-        refuse(b, "name", "another layer is called '%s'", name->text);
-    else if (rt_weight_is_passed_over(rt_layer("%s.weight", name->text).text))
-        refuse(b, "name", "'%s': weights whose names begin so are passed over when a file is read", name->text);
-    else
-        return true;
-    *name = rt_layer("%zu ", b->made);
-    return false;
-}
-
-static int build_layer(builder *b, const scope *within, size_t index, int source)
+static int build_layer(rt_own_builder *b, const rt_own_scope *within, size_t index, int source)
 {
     char message[160];
     rt_described_layer layer;
@@ -290,32 +139,32 @@ static int build_layer(builder *b, const scope *within, size_t index, int source
     b->layer = b->next++;
     if (++b->made > RT_LAYERS_MOST) {
         if (b->made == RT_LAYERS_MOST + 1)
-            refuse(b, NULL, "the network has more than %d layers", RT_LAYERS_MOST);
+            rt_own_refuse(b, NULL, "the network has more than %d layers", RT_LAYERS_MOST);
         return source;
     }
     if (!rt_described_layer_read(json_array_get(within->list, index), &layer, message, sizeof message)) {
-        refuse(b, NULL, "layer %zu: %s", b->layer, message);
+        rt_own_refuse(b, NULL, "layer %zu: %s", b->layer, message);
         return source;
     }
-    const bool named = name_layer(b, within, &layer, index, &name);
+    const bool named = rt_own_name_layer(b, within, &layer, index, &name);
     const size_t before = layer.kind->joins_last && layer.source_count == 1;
     for (size_t i = 0; i < layer.source_count; ++i)
-        sources[before + i] = find_source(b, within, layer.sources[i], source);
-    if (failed(b))
+        sources[before + i] = rt_own_find_source(b, within, layer.sources[i], source);
+    if (rt_own_failed(b))
         return -1;
     rt_layer_site site = {b->graph, name.text, sources, layer.source_count ? before + layer.source_count : 1, NULL};
     const int made =
         layer.kind->lists ? build_lists(b, within, &layer, name.text, sources[0]) : build_node(b, &layer, &site);
-    if (named && !failed(b))
-        remember(b, name.text, made, layer.name != NULL);
+    if (named && !rt_own_failed(b))
+        rt_own_remember(b, name.text, made, layer.name != NULL);
     return made;
 }
 
-static int build_list(builder *b, const scope *within, int source)
+static int build_list(rt_own_builder *b, const rt_own_scope *within, int source)
 {
     if (json_array_size(within->list) == 0)
-        refuse(b, NULL, "a list of layers is empty");
-    for (size_t i = 0; i < json_array_size(within->list) && !failed(b) && b->made <= RT_LAYERS_MOST; ++i)
+        rt_own_refuse(b, NULL, "a list of layers is empty");
+    for (size_t i = 0; i < json_array_size(within->list) && !rt_own_failed(b) && b->made <= RT_LAYERS_MOST; ++i)
         source = build_layer(b, within, i, source);
     return source;
 }
@@ -339,14 +188,14 @@ static int last_map(const rt_graph *graph, int node)
     return node;
 }
 
-static void tap(builder *b, const char *name, int node)
+static void tap(rt_own_builder *b, const char *name, int node)
 {
     if (rt_graph_find_tap(b->graph, name) < 0)
         rt_graph_tap(b->graph, name, node);
 }
 
 /* Layers with names are taps, in their order; the last map of all and what the classifier reads come last. */
-static void tap_layers(builder *b, int output)
+static void tap_layers(rt_own_builder *b, int output)
 {
     const int vector = penultimate(b->graph, output), map = last_map(b->graph, vector);
     const char *last = b->graph->nodes[map].name;
@@ -359,13 +208,13 @@ static void tap_layers(builder *b, int output)
             tap(b, b->places[i].name, b->places[i].node);
     if (map > 0 && map != vector)
         tap(b, last, map);
-    if (rt_graph_find(b->graph, "penultimate") < 0 && find_place(b, "penultimate") < 0)
+    if (rt_graph_find(b->graph, "penultimate") < 0 && rt_own_find_place(b, "penultimate") < 0)
         tap(b, "penultimate", vector);
     else
         tap(b, b->graph->nodes[vector].name, vector);
 }
 
-static int build_all(builder *b, const char *text, const rt_model_input *input)
+static int build_all(rt_own_builder *b, const char *text, const rt_model_input *input)
 {
     json_error_t where;
     const int images = rt_graph_input(b->graph, input->height, input->width, input->channels);
@@ -373,8 +222,8 @@ static int build_all(builder *b, const char *text, const rt_model_input *input)
     int output = -1;
     if (!json_is_array(list))
         rt_graph_refuse(b->graph, "its layers are not a list in JSON");
-    else if (!failed(b))
-        output = build_list(b, &(scope){NULL, "", list, 1}, images);
+    else if (!rt_own_failed(b))
+        output = build_list(b, &(rt_own_scope){NULL, "", list, 1}, images);
     json_decref(list);
     return output;
 }
@@ -382,9 +231,9 @@ static int build_all(builder *b, const char *text, const rt_model_input *input)
 static void build(rt_graph *graph, const char *variant, const void *settings, const rt_model_input *input)
 {
     (void)variant;
-    builder b = {.graph = graph};
+    rt_own_builder b = {.graph = graph};
     const int output = build_all(&b, ((const rt_layers_settings *)settings)->layers, input);
-    if (!failed(&b)) {
+    if (!rt_own_failed(&b)) {
         rt_graph_output(graph, output);
         tap_layers(&b, output);
     }
@@ -393,20 +242,20 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
 
 bool rt_layers_check(const char *text, const rt_model_input *input, rt_layers_report *report, void *context)
 {
-    builder b = {.graph = rt_graph_new(), .report = report, .context = context};
+    rt_own_builder b = {.graph = rt_graph_new(), .report = report, .context = context};
     if (!b.graph)
         return false;
     const int output = build_all(&b, text, input);
-    const bool whole = !failed(&b);
+    const bool whole = !rt_own_failed(&b);
     if (whole && b.made <= RT_LAYERS_MOST) {
         const rt_extent e = b.graph->nodes[output].shape;
         if (e.height != 1 || e.width != 1)
-            refuse(&b, NULL,
-                   "the last layer gives %zu x %zu x %zu; it must give 1 x 1 x %zu, one number for each class",
-                   e.height, e.width, e.channels, input->classes);
+            rt_own_refuse(&b, NULL,
+                          "the last layer gives %zu x %zu x %zu; it must give 1 x 1 x %zu, one number for each class",
+                          e.height, e.width, e.channels, input->classes);
         else if (e.channels != input->classes)
-            refuse(&b, "features", "the last layer gives %zu numbers; the data has %zu classes", e.channels,
-                   input->classes);
+            rt_own_refuse(&b, "features", "the last layer gives %zu numbers; the data has %zu classes", e.channels,
+                          input->classes);
     }
     free(b.places);
     rt_graph_free(b.graph);
