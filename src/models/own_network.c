@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/initialization.h"
 #include "models/own_builder.h"
 
 /* What a layer adds to the graph, to be taken back. */
@@ -236,6 +237,7 @@ static void build(rt_graph *graph, const char *variant, const void *settings, co
     if (!rt_own_failed(&b)) {
         rt_graph_output(graph, output);
         tap_layers(&b, output);
+        rt_uniform_weights(graph, RT_NODE_CONVOLUTION, 1.0); /* as torch.nn's layers begin */
     }
     free(b.places);
 }

@@ -7,7 +7,8 @@
  *
  * A layer reads the one before it, or those that `from` names: by `name`, or by place in the list, from 0. Names within
  * a `block`, `repeat` or `residual` begin with the names around them, and are found from the inside outwards. Nodes and
- * parameters have the names that torch.nn.Sequential gives: "0.weight", "stage1.0.body.1.running_mean". */
+ * parameters have the names that torch.nn.Sequential gives, "0.weight", "stage1.0.body.1.running_mean", and begin as
+ * its do. */
 #ifndef RETORT_MODELS_OWN_NETWORK_H
 #define RETORT_MODELS_OWN_NETWORK_H
 

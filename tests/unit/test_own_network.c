@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,9 @@ static void names_are_those_of_sequential(void **state)
     assert_int_equal(graph->parameter_count, sizeof expected / sizeof *expected);
     for (size_t i = 0; i < graph->parameter_count; ++i)
         assert_string_equal(graph->parameters[i].name, expected[i]);
+    /* torch.nn.Conv2d begins within 1 / sqrt(fan-in): 3 channels of 3 x 3. */
+    assert_int_equal(graph->parameters[0].initialization, RT_INITIALIZE_UNIFORM);
+    assert_true(fabs(graph->parameters[0].spread - 1.0 / sqrt(27.0)) < 1e-12);
     /* Within the stage place 0 has a name, so that the sum's "0" is found outside. */
     const rt_node *sum = &graph->nodes[rt_graph_find(graph, "stage.1.1")];
     assert_string_equal(graph->nodes[sum->sources[1]].name, "0");
