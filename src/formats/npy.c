@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "formats/mapping.h"
-#include "formats/npy_header.h"
+#include "base/mapping.h"
+#include "base/npy_header.h"
 
 static const char magic[] = "\x93NUMPY";
 

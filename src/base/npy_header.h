@@ -3,8 +3,8 @@
  *     {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
  *
  * of which exactly these three keys are taken, each once, in any order. */
-#ifndef RETORT_FORMATS_NPY_HEADER_H
-#define RETORT_FORMATS_NPY_HEADER_H
+#ifndef RETORT_BASE_NPY_HEADER_H
+#define RETORT_BASE_NPY_HEADER_H
 
 #include <stdbool.h>
 #include <stddef.h>

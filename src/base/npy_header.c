@@ -1,8 +1,8 @@
-#include "formats/npy_header.h"
+#include "base/npy_header.h"
 
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 static const struct {
     const char *descr;
