@@ -83,14 +83,21 @@ expect_exit 0 "$retort" pack run.yaml broken2.rpk data.corrupt=skip
 expect_that "as the recipe says" cmp broken.rpk broken2.rpk
 expect_that "but for that image the same" cmp broken.rpk photos.rpk
 
-# A process that is killed leaves nothing under the name.
-for i in 1 2 3; do
-    "$retort" pack made.yaml killed.rpk data.samples=2000000 2>"$scratch/log" &
-    sleep 0.$((i * 2))
-    kill -9 $! 2>"$scratch/log"
-    wait $! 2>"$scratch/log"
-    expect_that "no half of a file" test ! -e killed.rpk
+# A process that is killed while it writes leaves nothing under the name.
+mkdir -p many/train/a many/val/a
+for i in $(seq 600); do ln photos/train/a/1.png many/train/a/$i.png; done
+ln photos/train/a/1.png many/val/a/
+"$retort" pack many killed.rpk 2>"$scratch/log" &
+for i in $(seq 1000); do
+    temporary=$(echo killed.rpk.*.tmp)
+    [ -s "$temporary" ] && break
+    sleep 0.01
 done
+kill -9 $!
+wait $! 2>"$scratch/log"
+expect_that "it was writing" test -s "$temporary"
+expect_that "no half of a file" test ! -e killed.rpk
+rm -r many "$temporary"
 
 # The command line.
 expect_exit 2 "$retort" pack
