@@ -2,24 +2,14 @@
 # Images that cannot be read: found halfway they stop a training, which keeps what it has; or they are left out and counted.
 retort=$(readlink -f "$1")
 . "$(dirname "$0")/expect.sh"
+. "$(dirname "$0")/photographs.sh"
 folder=$printed/work
 mkdir "$folder"
 cd "$folder" || exit 1
 
-cat >made.yaml <<END
-retort: 1
-data: {reader: synthetic, classes: 3, samples: 40}
-student: {model: resnet8}
-loss: [cross_entropy: {}]
-train: {epochs: 1}
-END
-mkdir -p photos/train/a photos/train/b photos/val/a
-for i in 1 2 3 4 5 6; do
-    for class in a b; do
-        "$retort" data preview made.yaml photos/train/$class/$i.png seed=$i$([ $class = a ] || echo 0) 2>"$scratch/log" || exit 1
-    done
-done
+make_photographs 6
 cp photos/train/a/1.png photos/train/a/2.png photos/val/a/
+rmdir photos/val/b
 (for image in photos/train/*/*.png; do echo "${image#photos/},$(basename "$(dirname "$image")")"; done) >train.csv
 printf 'val/a/1.png,a\r\n"val/a/2.png",a\r\n' >test.csv
 

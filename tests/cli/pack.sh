@@ -2,24 +2,12 @@
 # retort pack: from a folder and from recipes; the same training from either; files that are damaged; a kill on the way.
 retort=$(readlink -f "$1")
 . "$(dirname "$0")/expect.sh"
+. "$(dirname "$0")/photographs.sh"
 folder=$printed/work
 mkdir "$folder"
 cd "$folder" || exit 1
 
-# Pictures of any kind: sheets of made-up images.
-cat >made.yaml <<END
-retort: 1
-data: {reader: synthetic, classes: 3, samples: 40}
-student: {model: resnet8}
-loss: [cross_entropy: {}]
-train: {epochs: 1}
-END
-mkdir -p photos/train/a photos/train/b photos/val/a photos/val/b
-for i in 1 2 3 4; do
-    for class in a b; do
-        "$retort" data preview made.yaml photos/train/$class/$i.png seed=$i$([ $class = a ] || echo 0) 2>"$scratch/log" || exit 1
-    done
-done
+make_photographs 4
 cp photos/train/a/1.png photos/val/a/
 cp photos/train/b/2.png photos/val/b/
 

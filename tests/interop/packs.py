@@ -17,8 +17,9 @@ random = numpy.random.default_rng(0)
 
 def read_pack(path):
     data = path.read_bytes()
-    magic, version, channels, size, index, train, test, classes, names, _, short = struct.unpack_from("<8sIIQQQQQQQI", data)
-    assert magic == b"RETORTPK" and version == 1 and channels == 3 and size == len(data), (magic, version, channels, size)
+    magic, version, channels, size, index, train, test, classes, names, _, short = \
+        struct.unpack_from("<8sIIQQQQQQQI", data)
+    assert (magic, version, channels, size) == (b"RETORTPK", 1, 3, len(data)), (magic, version, channels, size)
     assert not any(data[76:120])
     found = []
     for place in range(train + test):
@@ -38,7 +39,8 @@ def check(got, files, labels, short=0):
         width, height = expected.size
         if short and min(width, height) > short:
             size = (short * width // height, short) if height <= width else (short, short * height // width)
-            # Across, then down, as ours; Pillow by itself turns the two round for some tall images, which moves values by 1.
+            # Across, then down, as ours; Pillow by itself turns the two round for some tall images, which moves values
+            # by 1.
             expected = expected.resize((size[0], height), image.Resampling.BILINEAR)
             expected = expected.resize(size, image.Resampling.BILINEAR)
         difference = numpy.abs(numpy.asarray(expected).astype(int) - pixels.astype(int)).max()
@@ -57,7 +59,8 @@ with tempfile.TemporaryDirectory() as name:
                 pixels = random.integers(0, 256, (height, width, 3), dtype=numpy.uint8)
                 image.fromarray(pixels).save(root / split / folder / f"{i}.png")
     # The reader takes folders and files in the order of their names' bytes.
-    files = {split: sorted(root.glob(split + "/*/*.png"), key=lambda p: (p.parent.name.encode(), p.name)) for split in ("train", "val")}
+    files = {split: sorted(root.glob(split + "/*/*.png"), key=lambda p: (p.parent.name.encode(), p.name))
+             for split in ("train", "val")}
     for short in 0, 20:
         out = root / f"{short}.rpk"
         subprocess.run([retort, "pack", str(root), str(out)] + (["--resize", str(short)] if short else []), check=True)
