@@ -21,7 +21,10 @@ void rt_file_list_free(rt_file_list *list)
 {
     for (size_t i = 0; list && i < list->count; ++i)
         free(list->paths[i]);
+    for (size_t i = 0; list && i < list->class_count; ++i)
+        free(list->class_names[i]);
     if (list) {
+        free(list->class_names);
         free(list->paths);
         free(list->labels);
     }
@@ -51,6 +54,18 @@ rt_status rt_file_list_add(rt_file_list *list, const char *path, int64_t label, 
     if (!list->paths[list->count])
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for the names of %zu files", list->count + 1);
     list->labels[list->count++] = label;
+    return RT_OK;
+}
+
+rt_status rt_file_list_name_class(rt_file_list *list, const char *name, rt_error *err)
+{
+    char **names = realloc(list->class_names, (list->class_count + 1) * sizeof *names);
+    if (names)
+        list->class_names = names;
+    char *copy = names ? strdup(name) : NULL;
+    if (!copy)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for the names of %zu classes", list->class_count + 1);
+    names[list->class_count++] = copy;
     return RT_OK;
 }
 
@@ -100,8 +115,13 @@ static rt_status identify(const rt_file_list *list, uint64_t *identity, rt_error
 
 rt_status rt_file_list_open(rt_file_list *list, size_t classes, rt_images *images, rt_error *err)
 {
-    *images = (rt_images){
-        .count = list->count, .channels = 3, .classes = classes, .labels = list->labels, .owner = list, .fetch = fetch};
+    *images = (rt_images){.count = list->count,
+                          .channels = 3,
+                          .classes = classes,
+                          .labels = list->labels,
+                          .class_names = list->class_count == classes ? (const char *const *)list->class_names : NULL,
+                          .owner = list,
+                          .fetch = fetch};
     rt_status status = identify(list, &images->identity, err);
     if (status != RT_OK)
         rt_file_list_close(images);

@@ -177,7 +177,10 @@ static rt_status open_split(const void *settings, const char *root, uint64_t see
     RT_TRY(name_classes(root, &folder, &classes, err));
     rt_status status = rt_file_list_new((rt_decoder)wish->decoder, &list, err);
     if (status == RT_OK) {
-        status = add_split(list, &folder, &classes, err);
+        for (int i = 0; i < classes.count && status == RT_OK; ++i)
+            status = rt_file_list_name_class(list, classes.entries[i]->d_name, err);
+        if (status == RT_OK)
+            status = add_split(list, &folder, &classes, err);
         if (status == RT_OK)
             status = rt_file_list_open(list, (size_t)classes.count, images, err);
         else

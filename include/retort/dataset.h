@@ -36,9 +36,10 @@ typedef struct rt_images {
     size_t height, width, channels; /* of each image that the loader hands out, of up to 16 channels. Without `pixels`
                                        the reader leaves height and width 0: the recipe's data.size says them */
     size_t classes;
-    const uint8_t *pixels; /* [count, height, width, channels], 0..255; NULL where fetch() has them */
-    const int64_t *labels; /* [count], each in [0, classes) */
-    void *owner;           /* the reader's own; free for its use */
+    const uint8_t *pixels;          /* [count, height, width, channels], 0..255; NULL where fetch() has them */
+    const int64_t *labels;          /* [count], each in [0, classes) */
+    const char *const *class_names; /* [classes], the reader's; NULL where the data have no names */
+    void *owner;                    /* the reader's own; free for its use */
 
     /* Where images differ in size. Reads and decodes one of them; several threads may be in it at once, each with its
      * own picture, and nothing behind `images` may change. The error names the file. */

@@ -93,33 +93,77 @@ static bool sync_folder_of(const char *path)
     return synced;
 }
 
+static rt_status cannot_write(const rt_file_writer *writer, int failure, rt_error *err)
+{
+    return rt_fail(err, RT_ERROR_FILE, "cannot write '%s': %s", writer->path, strerror(failure));
+}
+
+rt_status rt_file_writer_open(rt_file_writer *writer, const char *path, rt_error *err)
+{
+    const size_t room = strlen(path) + 32;
+    *writer = (rt_file_writer){.path = path, .file = -1, .temporary = malloc(room)};
+    if (!writer->temporary)
+        return rt_fail(err, RT_ERROR_MEMORY, "cannot write '%s': no memory", path);
+    snprintf(writer->temporary, room, "%s.%ld.tmp", path, (long)getpid());
+    writer->file = open(writer->temporary, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
+    if (writer->file >= 0)
+        return RT_OK;
+    rt_status status = cannot_write(writer, errno, err);
+    rt_file_writer_close(writer);
+    return status;
+}
+
+rt_status rt_file_writer_add(rt_file_writer *writer, const void *data, size_t size, rt_error *err)
+{
+    if (!write_all(writer->file, data, size))
+        return cannot_write(writer, errno, err);
+    writer->size += size;
+    return RT_OK;
+}
+
+rt_status rt_file_writer_begin_with(rt_file_writer *writer, const void *data, size_t size, rt_error *err)
+{
+    if (lseek(writer->file, 0, SEEK_SET) < 0 || !write_all(writer->file, data, size) ||
+        lseek(writer->file, 0, SEEK_END) < 0)
+        return cannot_write(writer, errno, err);
+    return RT_OK;
+}
+
+rt_status rt_file_writer_commit(rt_file_writer *writer, rt_error *err)
+{
+    const int file = writer->file;
+    const bool synced = fsync(file) == 0;
+    const int failure = synced ? 0 : errno;
+    writer->file = -1;
+    if ((close(file) != 0 && synced) || !synced)
+        return cannot_write(writer, synced ? errno : failure, err);
+    if (rename(writer->temporary, writer->path) != 0)
+        return cannot_write(writer, errno, err);
+    free(writer->temporary);
+    writer->temporary = NULL;
+    return sync_folder_of(writer->path) ? RT_OK : cannot_write(writer, errno, err);
+}
+
+void rt_file_writer_close(rt_file_writer *writer)
+{
+    if (writer->file >= 0)
+        close(writer->file);
+    if (writer->temporary)
+        unlink(writer->temporary);
+    free(writer->temporary);
+    *writer = (rt_file_writer){.file = -1};
+}
+
 rt_status rt_file_write(const char *path, const rt_piece *pieces, size_t count, rt_error *err)
 {
-    size_t room = strlen(path) + 32;
-    char *temporary = malloc(room);
-    if (!temporary)
-        return rt_fail(err, RT_ERROR_MEMORY, "cannot write '%s': no memory", path);
-    snprintf(temporary, room, "%s.%ld.tmp", path, (long)getpid());
+    rt_file_writer writer;
+    RT_TRY(rt_file_writer_open(&writer, path, err));
     rt_status status = RT_OK;
-    int file = open(temporary, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
-    bool good = file >= 0;
-    for (size_t i = 0; good && i < count; ++i)
-        good = write_all(file, pieces[i].data, pieces[i].size);
-    good = good && fsync(file) == 0;
-    int failure = good ? 0 : errno;
-    if (file >= 0 && close(file) != 0 && good) {
-        good = false;
-        failure = errno;
-    }
-    if (good && (rename(temporary, path) != 0 || !sync_folder_of(path))) {
-        good = false;
-        failure = errno;
-    }
-    if (!good) {
-        unlink(temporary);
-        status = rt_fail(err, RT_ERROR_FILE, "cannot write '%s': %s", path, strerror(failure));
-    }
-    free(temporary);
+    for (size_t i = 0; status == RT_OK && i < count; ++i)
+        status = rt_file_writer_add(&writer, pieces[i].data, pieces[i].size, err);
+    if (status == RT_OK)
+        status = rt_file_writer_commit(&writer, err);
+    rt_file_writer_close(&writer);
     return status;
 }
 

@@ -28,6 +28,31 @@ typedef struct rt_piece {
  */
 rt_status rt_file_write(const char *path, const rt_piece *pieces, size_t count, rt_error *err);
 
+/* The same piece by piece, where a file does not fit memory:
+ *
+ *     rt_file_writer writer;
+ *     RT_TRY(rt_file_writer_open(&writer, path, err));
+ *     rt_status status = rt_file_writer_add(&writer, data, size, err);
+ *     if (status == RT_OK)
+ *         status = rt_file_writer_commit(&writer, err);
+ *     rt_file_writer_close(&writer);
+ *
+ * Nothing is at `path` before commit. close() removes the temporary of what was not committed; a process that is killed
+ * leaves PATH.PID.tmp behind. */
+typedef struct rt_file_writer {
+    const char *path; /* borrowed */
+    char *temporary;
+    int file;
+    size_t size; /* bytes so far */
+} rt_file_writer;
+
+rt_status rt_file_writer_open(rt_file_writer *writer, const char *path, rt_error *err);
+rt_status rt_file_writer_add(rt_file_writer *writer, const void *data, size_t size, rt_error *err);
+/* Writes over the first bytes, which have been added before. */
+rt_status rt_file_writer_begin_with(rt_file_writer *writer, const void *data, size_t size, rt_error *err);
+rt_status rt_file_writer_commit(rt_file_writer *writer, rt_error *err);
+void rt_file_writer_close(rt_file_writer *writer); /* accepts one that could not be opened */
+
 /* Like mkdir -p. */
 rt_status rt_folder_make(const char *path, rt_error *err);
 

@@ -50,6 +50,8 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 
 static rt_status print_table(const rt_outcome outcomes[RT_OUTCOMES], rt_error *err)
 {
+    static const size_t none[2] = {0, 0};
+    const size_t *left_out = none; /* the same for all networks */
     rt_table *table = rt_table_new("llrrrrrr");
     const char *const titles[] = {"network", "model",   "parameters", "MACs",
                                   "size",    "latency", "top-1 best", "top-1 last"};
@@ -60,6 +62,7 @@ static rt_status print_table(const rt_outcome outcomes[RT_OUTCOMES], rt_error *e
         const rt_outcome *o = &outcomes[i];
         if (!o->present)
             continue;
+        left_out = o->unreadable;
         rt_table_cell(table, "%s", o->role);
         rt_table_cell(table, "%s", o->model);
         rt_table_cell(table, "%llu", (unsigned long long)o->parameters);
@@ -75,6 +78,9 @@ static rt_status print_table(const rt_outcome outcomes[RT_OUTCOMES], rt_error *e
     fputc('\n', stderr);
     rt_status status = rt_table_print(table, stderr, 0, err);
     rt_table_free(table);
+    if (left_out[RT_SPLIT_TRAIN] + left_out[RT_SPLIT_TEST] > 0)
+        fprintf(stderr, "\nleft out, for they cannot be read: %zu training images, %zu test images\n",
+                left_out[RT_SPLIT_TRAIN], left_out[RT_SPLIT_TEST]);
     return status;
 }
 
@@ -98,6 +104,7 @@ static int execute(const struct arguments *arguments, const rt_recipe *recipe)
     rt_pipeline pipeline = {0};
     rt_outcome outcomes[RT_OUTCOMES];
     char *folder = NULL;
+    bool begun = false;
     rt_threads_start((int)recipe->threads);
     rt_status status = rt_engine_new(&engine, &err);
     if (status == RT_OK)
@@ -110,11 +117,14 @@ static int execute(const struct arguments *arguments, const rt_recipe *recipe)
                                                     .folders = (const char *const *)&folder,
                                                     .labels = (const char *const[]){"student"},
                                                     .resume = arguments->resume != NULL,
-                                                    .stop = rt_interrupt_watch()},
+                                                    .stop = rt_interrupt_watch(),
+                                                    .begun = &begun},
                                  outcomes, &err);
     if (status == RT_OK)
         status = print_table(outcomes, &err);
     int code = status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_train, &err);
+    if (code == RT_EXIT_USAGE && begun)
+        code = RT_EXIT_FAILED;
     if (status == RT_OK)
         fprintf(stderr, "\nseed %lld; top-1 on the test set; the run is in %s\n", (long long)recipe->seed, folder);
     if (status == RT_ERROR_INTERRUPTED)

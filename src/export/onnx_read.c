@@ -5,8 +5,8 @@
 #include "export/onnx.h"
 #include "export/onnx_fields.h"
 #include "export/protobuf.h"
-#include "formats/mapping.h"
-#include "formats/quote.h"
+#include "base/mapping.h"
+#include "base/quote.h"
 
 typedef struct text {
     char bytes[RT_PROGRAM_NAME];

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 enum { MODEL, OPTIONS, INPUT, CLASSES, MEAN, STD };
 

@@ -5,53 +5,12 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "formats/mapping.h"
-#include "formats/npy_header.h"
+#include "base/mapping.h"
+#include "base/npy_header.h"
 
 static const char magic[] = "\x93NUMPY";
 
 enum { MAGIC_BYTES = 6, ALIGNMENT = 64 };
-
-/* The header's text lies behind the magic, two version bytes, and its length in 2 (version 1) or 4 bytes. */
-static rt_status locate_header(const char *path, const rt_mapping *file, size_t *begin, size_t *end, rt_error *err)
-{
-    if (file->size < MAGIC_BYTES + 4 || memcmp(file->data, magic, MAGIC_BYTES) != 0)
-        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': not a .npy file", path);
-    unsigned version = file->data[MAGIC_BYTES];
-    if (version < 1 || version > 3 || file->data[MAGIC_BYTES + 1] != 0)
-        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': .npy version %u.%u; it must be 1.0, 2.0 or 3.0", path,
-                       version, file->data[MAGIC_BYTES + 1]);
-    size_t length_bytes = version == 1 ? 2 : 4, length = 0;
-    *begin = MAGIC_BYTES + 2 + length_bytes;
-    for (size_t i = 0; i < length_bytes && MAGIC_BYTES + 2 + i < file->size; ++i)
-        length |= (size_t)file->data[MAGIC_BYTES + 2 + i] << (8 * i);
-    if (*begin > file->size || length > file->size - *begin)
-        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': header of %zu bytes in a file of %zu", path, length,
-                       file->size);
-    *end = *begin + length;
-    return RT_OK;
-}
-
-static int64_t integer_at(const unsigned char *bytes, rt_npy_type type)
-{
-    switch (type) {
-    case RT_NPY_I1:
-        return (int8_t)bytes[0];
-    case RT_NPY_U1:
-        return bytes[0];
-    case RT_NPY_BOOL:
-        return bytes[0] != 0;
-    case RT_NPY_I2:
-        return (int16_t)(uint16_t)(bytes[0] | bytes[1] << 8);
-    case RT_NPY_U2:
-        return bytes[0] | bytes[1] << 8;
-    default:
-        break;
-    }
-    uint32_t word;
-    memcpy(&word, bytes, sizeof word);
-    return type == RT_NPY_U4 ? (int64_t)word : (int64_t)(int32_t)word;
-}
 
 static void copy_element(const unsigned char *source, rt_npy_type type, void *data, size_t element)
 {
@@ -60,7 +19,7 @@ static void copy_element(const unsigned char *source, rt_npy_type type, void *da
     else if (type == RT_NPY_F8 || type == RT_NPY_I8)
         memcpy((int64_t *)data + element, source, sizeof(int64_t));
     else
-        ((int64_t *)data)[element] = integer_at(source, type);
+        ((int64_t *)data)[element] = rt_npy_integer(source, type);
 }
 
 /* Walks the array row-major; `place` is the element's index in a file of either order. */
@@ -86,24 +45,23 @@ static void copy_elements(const unsigned char *source, const rt_npy_header *head
 
 static rt_status read_array(const char *path, const rt_mapping *file, rt_array *array, rt_error *err)
 {
-    size_t begin = 0, end = 0, bytes, room;
+    size_t begin = 0, room;
     rt_npy_header header;
-    RT_TRY(locate_header(path, file, &begin, &end, err));
-    RT_TRY(rt_npy_header_parse(path, (const char *)file->data + begin, end - begin, &header, err));
+    RT_TRY(rt_npy_header_read(path, file->data, file->size, &header, &begin, err));
+    if (header.type == RT_NPY_U8)
+        return rt_fail(err, RT_ERROR_FORMAT,
+                       "cannot read '%s': dtype '<u8'; it must be float32, float64, int64 or a narrower integer", path);
     *array = (rt_array){.dtype = header.type == RT_NPY_F4   ? RT_DTYPE_F32
                                  : header.type == RT_NPY_F8 ? RT_DTYPE_F64
                                                             : RT_DTYPE_I64,
                         .shape = header.shape};
-    if (!rt_shape_bytes(&header.shape, rt_npy_type_size(header.type), &bytes) ||
-        !rt_shape_bytes(&header.shape, rt_dtype_size(array->dtype), &room) || room > SIZE_MAX - ALIGNMENT)
+    if (!rt_shape_bytes(&header.shape, rt_dtype_size(array->dtype), &room) || room > SIZE_MAX - ALIGNMENT)
         return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': the shape is too large", path);
-    if (bytes != file->size - end)
-        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': shape and dtype take %zu bytes; the file holds %zu",
-                       path, bytes, file->size - end);
+    RT_TRY(rt_npy_header_check(path, &header, file->size - begin, err));
     array->data = aligned_alloc(ALIGNMENT, (room + ALIGNMENT) / ALIGNMENT * ALIGNMENT);
     if (!array->data)
         return rt_fail(err, RT_ERROR_MEMORY, "cannot read '%s': no memory for %zu bytes", path, room);
-    copy_elements(file->data + end, &header, array->data);
+    copy_elements(file->data + begin, &header, array->data);
     return RT_OK;
 }
 

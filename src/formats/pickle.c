@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "formats/pickle_machine.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
 /* NONE, NEWTRUE, NEWFALSE, EMPTY_TUPLE, EMPTY_LIST, EMPTY_DICT */
 static rt_status constant(rt_pickle_machine *m)

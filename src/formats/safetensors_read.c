@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/mapping.h"
-#include "formats/quote.h"
+#include "base/mapping.h"
+#include "base/quote.h"
 #include "formats/safetensors.h"
 
 enum { LENGTH_BYTES = 8, HEADER_LIMIT = 100000000 };

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/mapping.h"
-#include "formats/quote.h"
+#include "base/mapping.h"
+#include "base/quote.h"
 #include "formats/safetensors.h"
 #include "formats/torch_state.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 enum { STORAGE_OBJECT, TENSOR_OBJECT };
 

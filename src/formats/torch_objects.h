@@ -6,7 +6,7 @@
 #ifndef RETORT_FORMATS_TORCH_OBJECTS_H
 #define RETORT_FORMATS_TORCH_OBJECTS_H
 
-#include "formats/mapping.h"
+#include "base/mapping.h"
 #include "formats/pickle.h"
 #include "formats/tensors.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 static void release(void *owner)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 #include "formats/torch_state.h"
 
 bool rt_torch_stream_recognise(const unsigned char *bytes, size_t size)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 #include "formats/weight_names.h"
 
 static bool ends_with(const char *text, const char *suffix)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 /* Sizes of the format's records, without the texts that follow them. */
 enum { LOCAL = 30, CENTRAL = 46, END = 22, COMMENT_LIMIT = 65535 };

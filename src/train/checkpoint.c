@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 #include "formats/safetensors.h"
 
 enum {

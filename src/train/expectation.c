@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 #include "recipe/number.h"
 
 /* "mean [0.5071, 0.4867, 0.4408], std [...]" */

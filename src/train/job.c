@@ -127,7 +127,8 @@ static rt_status train(const rt_job_setting *setting, rt_job *jobs, size_t count
                                                 .trainings = trainings,
                                                 .count = open,
                                                 .tolerant = setting->tolerant,
-                                                .stop = setting->stop},
+                                                .stop = setting->stop,
+                                                .begun = setting->begun},
                                  err);
     free(trainings);
     return status;

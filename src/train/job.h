@@ -36,6 +36,7 @@ typedef struct rt_job_setting {
     bool tolerant;                     /* as in lockstep.h: the outcome of one that was given up says so */
     bool resume;                       /* go on from checkpoints; pass over what is finished */
     const volatile sig_atomic_t *stop; /* as in lockstep.h */
+    bool *begun;                       /* likewise */
 } rt_job_setting;
 
 /* Trains all of them, so many at a time, on the batches that rt_lockstep_run() hands out. What could not be finished

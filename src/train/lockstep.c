@@ -76,6 +76,17 @@ static rt_status stop_all(const rt_lockstep *lockstep, rt_error *err)
     return status;
 }
 
+/* All steps before an image that cannot be read are kept: a run goes on from here when the image is right again. */
+static rt_status end_of_batches(const struct loop *loop, rt_error *err)
+{
+    rt_error why = {0}, ignored;
+    const rt_status status = rt_loader_failure(loop->loader, &why);
+    if (status == RT_OK)
+        return RT_OK;
+    stop_all(loop->lockstep, &ignored);
+    return rt_fail(err, status, "%s", why.message);
+}
+
 /* What one training's error is to the others. */
 static rt_status judge_failure(const struct loop *loop, rt_training *training, rt_status status, rt_error *err)
 {
@@ -94,7 +105,7 @@ static rt_status run_epoch(struct loop *loop, rt_error *err)
         double started = rt_seconds();
         const rt_batch *batch = rt_loader_next(loop->loader);
         if (!batch)
-            return rt_loader_failure(loop->loader, err);
+            return end_of_batches(loop, err);
         loop->waited += rt_seconds() - started;
         if (lockstep->teacher)
             RT_TRY(rt_teacher_logits(lockstep->teacher, batch, loop->teacher_logits, err));
@@ -139,6 +150,8 @@ static rt_status run_with_words(struct loop *loop, rt_error *err)
     const rt_lockstep *lockstep = loop->lockstep;
     for (size_t i = 0; i < lockstep->count; ++i)
         RT_TRY(rt_training_begin(lockstep->trainings[i], &loop->progress, err));
+    if (lockstep->begun)
+        *lockstep->begun = true;
     rt_status status = run_all(loop, err);
     for (size_t i = 0; i < lockstep->count; ++i) {
         /* A run that failed has its error to tell. */

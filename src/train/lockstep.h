@@ -18,11 +18,13 @@ typedef struct rt_lockstep {
     size_t count;                      /* at least 1 */
     bool tolerant;                     /* go on without trainings that end in numbers that are not finite */
     const volatile sig_atomic_t *stop; /* set by a signal: stop at the next step boundary; or NULL */
+    bool *begun;                       /* set before the first step; or NULL */
 } rt_lockstep;
 
 /* Trains all of them to the end, from wherever each of them stands; those that are ahead wait for the others. Once
- * `stop` is set, every training gets its checkpoint, and the loop fails with RT_ERROR_INTERRUPTED. A training that was
- * given up says why (rt_training_failure()). */
+ * `stop` is set, every training gets its checkpoint, and the loop fails with RT_ERROR_INTERRUPTED. So does each where
+ * an image cannot be read, and the loop fails with the image's error. A training that was given up says why
+ * (rt_training_failure()). */
 rt_status rt_lockstep_run(const rt_lockstep *lockstep, rt_error *err);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/version.h"
 #include "datasets/augment.h"
 #include "engine/place_probe.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 #include "train/pretrained.h"
 
 const char *rt_memo_ingredient_name(rt_memo_ingredient ingredient)

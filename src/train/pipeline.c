@@ -33,7 +33,8 @@ static rt_status run_jobs(const rt_pipeline *pipeline, rt_teacher *teacher, rt_j
                                     .together = job->together,
                                     .tolerant = job->tolerant,
                                     .resume = job->resume,
-                                    .stop = job->stop};
+                                    .stop = job->stop,
+                                    .begun = job->begun};
     char(*fingerprints)[RT_FINGERPRINT_CAPACITY] = malloc(count * sizeof *fingerprints);
     rt_status status = fingerprints ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu trainings", count);
     for (size_t i = 0; i < count && status == RT_OK; ++i) {
@@ -219,12 +220,21 @@ static rt_status open_teacher(rt_pipeline *pipeline, size_t number, rt_error *er
     return check_expectation(pipeline, number, err);
 }
 
+/* Each by its path: what a run leaves out must not go unseen. */
+static void tell_left_out(const rt_run_data *data)
+{
+    for (size_t split = 0; split < 2; ++split)
+        for (size_t i = 0; i < data->unreadable_count[split]; ++i)
+            rt_warn("left out: %s", data->unreadable[split][i].words);
+}
+
 static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
 {
     const rt_recipe *recipe = pipeline->recipe;
     for (size_t i = 0; i < pipeline->student_count; ++i)
         RT_TRY(rt_recipe_check_precisions(pipeline->recipes[i], err));
     RT_TRY(rt_run_data_open(recipe, &pipeline->data, err));
+    tell_left_out(&pipeline->data);
     const rt_model_input input = rt_run_data_input(&pipeline->data);
     for (size_t i = 0; i < pipeline->student_count; ++i)
         RT_TRY(rt_recipe_refuse_layers(pipeline->recipes[i], &input, err));

@@ -21,6 +21,8 @@ typedef struct rt_pipeline_job {
     bool passes_teachers_over;  /* nobody reads the outcome of a teacher from a file: it is not measured for that */
     bool resume;                /* likewise */
     const volatile sig_atomic_t *stop;
+    bool *begun; /* set once a training takes its steps: what fails from then on is no input refused at the start; or
+                    NULL */
 } rt_pipeline_job;
 
 /* What the stages of a recipe share. Engine and recipes are borrowed. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 #include "models/own_network.h"
 
 rt_status rt_pretrained_open(const char *path, const rt_weights_reading *reading, rt_pretrained *file, rt_error *err)

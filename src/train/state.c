@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 /* The fields in the order of the text. Hexadecimal floats keep every bit. */
 enum { COUNTS = 8, NUMBERS = 8 };

@@ -4,7 +4,7 @@ retort=$1
 
 expect_exit 0 "$retort" help
 expect_stderr_empty
-for command in train sweep eval predict export inspect check data list help loss gradcheck new bench memo version; do
+for command in train sweep eval predict export inspect check data list help loss gradcheck new bench memo pack version; do
     expect_stdout_matches "^  $command +[^ ]"
 done
 

@@ -119,8 +119,8 @@ static void expect_failure(const char *reader, const char *key, int value, rt_st
 static void registry_is_in_order_and_whole(void **state)
 {
     (void)state;
-    const char *const names[] = {"idx", "cifar", "synthetic", "image_folder"};
-    assert_int_equal(rt_reader_count, 4);
+    const char *const names[] = {"idx", "cifar", "synthetic", "image_folder", "csv", "npy", "pack"};
+    assert_int_equal(rt_reader_count, 7);
     for (size_t i = 0; i < rt_reader_count; ++i) {
         assert_string_equal(rt_readers[i]->name, names[i]);
         assert_true(rt_readers[i]->summary && rt_readers[i]->files && rt_readers[i]->settings_size > 0);

@@ -11,8 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/file.h"
+#include "datasets/pack_file.h"
+#include "datasets/pack_write.h"
+#include "datasets/readers.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "retort/random.h"
@@ -106,6 +110,92 @@ static bool open_npy(const unsigned char *file, size_t size)
     return true;
 }
 
+static const rt_reader *reader(const char *name)
+{
+    for (size_t i = 0; i < rt_reader_count; ++i)
+        if (strcmp(rt_readers[i]->name, name) == 0)
+            return rt_readers[i];
+    fail_msg("there is no reader '%s'", name);
+    return NULL;
+}
+
+/* The reader's settings with two of them, text, set; `root` NULL for none. */
+static bool open_reader(const char *name, const char *const settings[4], const char *root)
+{
+    char *memory = calloc(1, reader(name)->settings_size);
+    rt_error err = {0};
+    rt_images images;
+    rt_param_defaults(reader(name)->params, memory);
+    for (size_t i = 0; settings && i < 4; i += 2)
+        memcpy(memory + rt_param_find(reader(name)->params, settings[i])->offset, &settings[i + 1],
+               sizeof settings[i + 1]);
+    const bool taken = reader(name)->open(memory, root, 0, RT_SPLIT_TRAIN, &images, &err) == RT_OK;
+    free(memory);
+    if (!taken) {
+        assert_true(err.message[0] != '\0' && !strchr(err.message, '\n'));
+        assert_null(images.labels);
+        return false;
+    }
+    volatile uint8_t sum = 0;
+    rt_picture picture = {0};
+    for (size_t i = 0; i < images.count; ++i) {
+        assert_true(images.labels[i] >= 0 && (size_t)images.labels[i] < images.classes);
+        if (images.pixels)
+            picture = (rt_picture){images.height, images.width, images.channels, .pixels = images.pixels};
+        else if (images.fetch(&images, i, &picture, NULL) != RT_OK)
+            continue;
+        const size_t bytes = picture.height * picture.width * picture.channels;
+        for (size_t b = 0; b < bytes; ++b)
+            sum ^= picture.pixels[(images.pixels ? i * bytes : 0) + b]; /* the sanitizer watches */
+    }
+    free(picture.memory), free(picture.file);
+    reader(name)->close(&images);
+    return true;
+}
+
+/* Its images are the file itself, which is none. */
+static bool open_csv(const unsigned char *file, size_t size)
+{
+    (void)file, (void)size;
+    return open_reader("csv", (const char *const[]){"train", path, "test", path}, NULL);
+}
+
+static bool open_image_array(const unsigned char *file, size_t size)
+{
+    (void)file, (void)size;
+    return open_reader("npy", (const char *const[]){"train_images", "file", "train_labels", "labels"}, folder);
+}
+
+static bool open_label_array(const unsigned char *file, size_t size)
+{
+    (void)file, (void)size;
+    return open_reader("npy", (const char *const[]){"train_images", "images", "train_labels", "file"}, folder);
+}
+
+/* Once as it is, and once with checksums and size that are right, which leaves the damage to the checks behind them. */
+static bool open_pack(const unsigned char *file, size_t size)
+{
+    const bool taken = open_reader("pack", NULL, path);
+    rt_pack_header header;
+    if (size < sizeof header)
+        return taken;
+    memcpy(&header, file, sizeof header);
+    memcpy(header.magic, "RETORTPK", sizeof header.magic);
+    header.version = RT_PACK_VERSION;
+    header.file_bytes = size;
+    if (header.index_offset <= size)
+        header.index_checksum = XXH3_64bits(file + header.index_offset, size - header.index_offset);
+    header.checksum = rt_pack_header_checksum(&header);
+    unlink(path);
+    const rt_piece pieces[] = {{&header, sizeof header}, {file + sizeof header, size - sizeof header}};
+    FILE *forged = fopen(path, "wb");
+    for (size_t i = 0; i < 2; ++i)
+        assert_int_equal(fwrite(pieces[i].data, 1, pieces[i].size, forged), pieces[i].size);
+    fclose(forged);
+    open_reader("pack", NULL, path);
+    return taken;
+}
+
 static void fire(bool (*take)(const unsigned char *file, size_t size), size_t header)
 {
     rt_bytes good;
@@ -182,12 +272,68 @@ static void torch_stream_files(void **state)
     fire(open_torch, 2400);
 }
 
+static void csv_files(void **state)
+{
+    (void)state;
+    static const char text[] = "path,label\nfile,0\r\n\"file\",\"2\"\n\nfile,001\nfile,\"1\"\n\"file\",0\n";
+    assert_int_equal(rt_file_write(path, &(rt_piece){text, sizeof text - 1}, 1, NULL), RT_OK);
+    fire(open_csv, 30);
+}
+
+/* An array as numpy writes it, of bytes that count up from 0 modulo 7. */
+static void write_bytes(const char *where, const char *shape, size_t count)
+{
+    unsigned char bytes[512] = "\x93NUMPY\1";
+    snprintf((char *)bytes + 10, 118, "{'descr': '|u1', 'fortran_order': False, 'shape': %s, }", shape);
+    for (size_t i = 10 + strlen((char *)bytes + 10); i < 127; ++i)
+        bytes[i] = ' ';
+    bytes[127] = '\n';
+    bytes[8] = 118;
+    for (size_t i = 0; i < count; ++i)
+        bytes[128 + i] = (unsigned char)(i % 7);
+    assert_int_equal(rt_file_write(where, &(rt_piece){bytes, 128 + count}, 1, NULL), RT_OK);
+}
+
+static void pairs_of_arrays(void **state)
+{
+    (void)state;
+    char other[64];
+    snprintf(other, sizeof other, "%s/labels", folder);
+    write_bytes(other, "(4,)", 4);
+    write_bytes(path, "(4, 3, 5, 3)", 180);
+    fire(open_image_array, 80);
+    unlink(other);
+    snprintf(other, sizeof other, "%s/images", folder);
+    write_bytes(other, "(100, 1, 2)", 200);
+    write_bytes(path, "(100,)", 100);
+    fire(open_label_array, 80);
+    unlink(other);
+}
+
+static void packs(void **state)
+{
+    (void)state;
+    static const uint8_t pixels[4 * 3 * 50 * 3] = {1, 2, 3};
+    static const int64_t labels[] = {1, 0, 1, 1};
+    static const char *const names[] = {"ant", "bee"};
+    const rt_images images = {.count = 4,
+                              .height = 3,
+                              .width = 50,
+                              .channels = 3,
+                              .classes = 2,
+                              .pixels = pixels,
+                              .labels = labels,
+                              .class_names = names};
+    rt_packed packed;
+    assert_int_equal(rt_pack_write(path, &(rt_packing){.splits = {&images, &images}}, &packed, NULL), RT_OK);
+    fire(open_pack, 128);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(safetensors_files),
-        cmocka_unit_test(npy_files),
-        cmocka_unit_test(torch_zip_files),
+        cmocka_unit_test(safetensors_files),  cmocka_unit_test(npy_files), cmocka_unit_test(csv_files),
+        cmocka_unit_test(pairs_of_arrays),    cmocka_unit_test(packs),     cmocka_unit_test(torch_zip_files),
         cmocka_unit_test(torch_stream_files),
     };
     if (argc != 2)

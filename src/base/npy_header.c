@@ -1,21 +1,31 @@
-#include "formats/npy_header.h"
+#include "base/npy_header.h"
 
 #include <string.h>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 static const struct {
-    const char *descr;
+    const char *descr, *name;
     size_t size;
 } types[] = {
-    [RT_NPY_F4] = {"<f4", 4}, [RT_NPY_F8] = {"<f8", 8},   [RT_NPY_I8] = {"<i8", 8}, [RT_NPY_I4] = {"<i4", 4},
-    [RT_NPY_I2] = {"<i2", 2}, [RT_NPY_I1] = {"|i1", 1},   [RT_NPY_U4] = {"<u4", 4}, [RT_NPY_U2] = {"<u2", 2},
-    [RT_NPY_U1] = {"|u1", 1}, [RT_NPY_BOOL] = {"|b1", 1},
+    [RT_NPY_F4] = {"<f4", "float32", 4}, [RT_NPY_F8] = {"<f8", "float64", 8}, [RT_NPY_I8] = {"<i8", "int64", 8},
+    [RT_NPY_I4] = {"<i4", "int32", 4},   [RT_NPY_I2] = {"<i2", "int16", 2},   [RT_NPY_I1] = {"|i1", "int8", 1},
+    [RT_NPY_U8] = {"<u8", "uint64", 8},  [RT_NPY_U4] = {"<u4", "uint32", 4},  [RT_NPY_U2] = {"<u2", "uint16", 2},
+    [RT_NPY_U1] = {"|u1", "uint8", 1},   [RT_NPY_BOOL] = {"|b1", "bool", 1},
 };
+
+static const char magic[] = "\x93NUMPY";
+
+enum { MAGIC_BYTES = 6 };
 
 size_t rt_npy_type_size(rt_npy_type type)
 {
     return types[type].size;
+}
+
+const char *rt_npy_type_name(rt_npy_type type)
+{
+    return types[type].name;
 }
 
 /* What is left of the text. Each function below takes something off its front, or takes nothing and returns false. */
@@ -163,4 +173,71 @@ rt_status rt_npy_header_parse(const char *path, const char *text, size_t length,
     if (seen != ALL || cursor.at != cursor.end)
         return broken(path, &cursor, text, err);
     return RT_OK;
+}
+
+/* The header's text lies behind the magic, two version bytes, and its length in 2 (version 1) or 4 bytes. */
+static rt_status locate_header(const char *path, const unsigned char *file, size_t size, size_t *begin, size_t *end,
+                               rt_error *err)
+{
+    if (size < MAGIC_BYTES + 4 || memcmp(file, magic, MAGIC_BYTES) != 0)
+        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': not a .npy file", path);
+    unsigned version = file[MAGIC_BYTES];
+    if (version < 1 || version > 3 || file[MAGIC_BYTES + 1] != 0)
+        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': .npy version %u.%u; it must be 1.0, 2.0 or 3.0", path,
+                       version, file[MAGIC_BYTES + 1]);
+    size_t length_bytes = version == 1 ? 2 : 4, length = 0;
+    *begin = MAGIC_BYTES + 2 + length_bytes;
+    for (size_t i = 0; i < length_bytes && MAGIC_BYTES + 2 + i < size; ++i)
+        length |= (size_t)file[MAGIC_BYTES + 2 + i] << (8 * i);
+    if (*begin > size || length > size - *begin)
+        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': header of %zu bytes in a file of %zu", path, length,
+                       size);
+    *end = *begin + length;
+    return RT_OK;
+}
+
+rt_status rt_npy_header_read(const char *path, const unsigned char *file, size_t size, rt_npy_header *header,
+                             size_t *data, rt_error *err)
+{
+    size_t begin = 0;
+    RT_TRY(locate_header(path, file, size, &begin, data, err));
+    return rt_npy_header_parse(path, (const char *)file + begin, *data - begin, header, err);
+}
+
+rt_status rt_npy_header_check(const char *path, const rt_npy_header *header, size_t size, rt_error *err)
+{
+    size_t bytes = rt_npy_type_size(header->type);
+    for (size_t i = 0; i < header->shape.count; ++i)
+        if (__builtin_mul_overflow(bytes, header->shape.dims[i], &bytes))
+            return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': the shape is too large", path);
+    if (bytes != size)
+        return rt_fail(err, RT_ERROR_FORMAT, "cannot read '%s': shape and dtype take %zu bytes; the file holds %zu",
+                       path, bytes, size);
+    return RT_OK;
+}
+
+int64_t rt_npy_integer(const unsigned char *bytes, rt_npy_type type)
+{
+    uint64_t wide;
+    switch (type) {
+    case RT_NPY_I1:
+        return (int8_t)bytes[0];
+    case RT_NPY_U1:
+        return bytes[0];
+    case RT_NPY_BOOL:
+        return bytes[0] != 0;
+    case RT_NPY_I2:
+        return (int16_t)(uint16_t)(bytes[0] | bytes[1] << 8);
+    case RT_NPY_U2:
+        return bytes[0] | bytes[1] << 8;
+    case RT_NPY_I8:
+    case RT_NPY_U8:
+        memcpy(&wide, bytes, sizeof wide);
+        return type == RT_NPY_U8 && wide > INT64_MAX ? INT64_MAX : (int64_t)wide;
+    default:
+        break;
+    }
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return type == RT_NPY_U4 ? (int64_t)word : (int64_t)(int32_t)word;
 }

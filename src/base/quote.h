@@ -1,6 +1,6 @@
 /* Text from files made fit for an error message, which is one short printable line. */
-#ifndef RETORT_FORMATS_QUOTE_H
-#define RETORT_FORMATS_QUOTE_H
+#ifndef RETORT_BASE_QUOTE_H
+#define RETORT_BASE_QUOTE_H
 
 #include <stddef.h>
 

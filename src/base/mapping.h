@@ -1,6 +1,6 @@
 /* A file's bytes in memory, read-only, without a copy. */
-#ifndef RETORT_FORMATS_MAPPING_H
-#define RETORT_FORMATS_MAPPING_H
+#ifndef RETORT_BASE_MAPPING_H
+#define RETORT_BASE_MAPPING_H
 
 #include <stddef.h>
 
