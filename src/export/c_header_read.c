@@ -69,7 +69,8 @@ static void read_operator(scanner *s, retort_operator *op)
         op->inputs[k] = (int)next_integer(s);
     for (int k = 0; k < RETORT_NUMBERS; ++k)
         op->numbers[k] = next_integer(s);
-    op->real = next_float(s);
+    for (int k = 0; k < 2; ++k)
+        op->reals[k] = next_float(s);
 }
 
 static bool same_tensor(const retort_tensor *a, const retort_tensor *b)
@@ -79,7 +80,8 @@ static bool same_tensor(const retort_tensor *a, const retort_tensor *b)
 
 static bool same_operator(const retort_operator *a, const retort_operator *b)
 {
-    return a->kind == b->kind && a->output == b->output && a->input_count == b->input_count && a->real == b->real &&
+    return a->kind == b->kind && a->output == b->output && a->input_count == b->input_count &&
+           a->reals[0] == b->reals[0] && a->reals[1] == b->reals[1] &&
            memcmp(a->inputs, b->inputs, sizeof a->inputs) == 0 &&
            memcmp(a->numbers, b->numbers, sizeof a->numbers) == 0;
 }

@@ -87,9 +87,11 @@ static void write_tables(FILE *file, const rt_c_name *name, const rt_lowered *l)
         fputs("}, {", file);
         for (int k = 0; k < RETORT_NUMBERS; ++k)
             fprintf(file, "%s%ld", k ? ", " : "", op->numbers[k]);
-        fputs("}, ", file);
-        write_float(file, op->real);
-        fputs("},\n", file);
+        fputs("}, {", file);
+        write_float(file, op->reals[0]);
+        fputs(", ", file);
+        write_float(file, op->reals[1]);
+        fputs("}},\n", file);
     }
     fprintf(file, "};\n\nstatic const retort_network %s = {\n    %s_tensors, %s_operators, %s_weights,\n", name->small,
             name->small, name->small, name->small);

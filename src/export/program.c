@@ -13,6 +13,12 @@ static const char *const names[RT_OPERATOR_KINDS] = {
     [RT_OPERATOR_SUB] = "Sub",
     [RT_OPERATOR_MUL] = "Mul",
     [RT_OPERATOR_DIV] = "Div",
+    [RT_OPERATOR_SIGMOID] = "Sigmoid",
+    [RT_OPERATOR_ERF] = "Erf",
+    [RT_OPERATOR_HARD_SIGMOID] = "HardSigmoid",
+    [RT_OPERATOR_HARD_SWISH] = "HardSwish",
+    [RT_OPERATOR_SOFTMAX] = "Softmax",
+    [RT_OPERATOR_LAYER_NORMALIZATION] = "LayerNormalization",
     [RT_OPERATOR_MAX_POOL] = "MaxPool",
     [RT_OPERATOR_AVERAGE_POOL] = "AveragePool",
     [RT_OPERATOR_GLOBAL_AVERAGE_POOL] = "GlobalAveragePool",
@@ -26,8 +32,8 @@ static const char *const names[RT_OPERATOR_KINDS] = {
     [RT_OPERATOR_FLATTEN] = "Flatten",
 };
 
-static const char *const attributes[] = {"kernel_shape", "strides", "pads",   "dilations", "group",
-                                         "epsilon",      "axis",    "transB", "perm",      "count_include_pad"};
+static const char *const attributes[] = {"kernel_shape", "strides", "pads", "dilations",         "group", "epsilon",
+                                         "axis",         "transB",  "perm", "count_include_pad", "alpha", "beta"};
 
 static bool is_text(const char *known, const char *text, size_t length)
 {
@@ -61,6 +67,14 @@ const rt_attribute *rt_operator_attribute(const rt_operator *op, const char *nam
         if (strcmp(op->attributes[i].name, name) == 0)
             return &op->attributes[i];
     return NULL;
+}
+
+rt_sizes rt_shape_sizes(const rt_shape *shape)
+{
+    rt_sizes sizes = {.count = shape->count};
+    for (size_t i = 0; i < shape->count; ++i)
+        sizes.dims[i] = (int64_t)shape->dims[i];
+    return sizes;
 }
 
 bool rt_sizes_count(const rt_sizes *sizes, size_t *count)

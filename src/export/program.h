@@ -25,6 +25,12 @@ typedef enum rt_operator_kind {
     RT_OPERATOR_SUB,
     RT_OPERATOR_MUL,
     RT_OPERATOR_DIV,
+    RT_OPERATOR_SIGMOID,
+    RT_OPERATOR_ERF,
+    RT_OPERATOR_HARD_SIGMOID,
+    RT_OPERATOR_HARD_SWISH,
+    RT_OPERATOR_SOFTMAX,
+    RT_OPERATOR_LAYER_NORMALIZATION,
     RT_OPERATOR_MAX_POOL,
     RT_OPERATOR_AVERAGE_POOL,
     RT_OPERATOR_GLOBAL_AVERAGE_POOL,
@@ -103,6 +109,8 @@ const char *rt_operator_name(rt_operator_kind kind); /* "Conv" */
 rt_operator_kind rt_operator_find(const char *name, size_t length);
 /* The attribute's name in static storage, or NULL where no operator of ours has one of that name. */
 const char *rt_attribute_find(const char *name, size_t length);
+
+rt_sizes rt_shape_sizes(const rt_shape *shape);
 
 /* What there is of a value: the product of its sizes; false where that is negative or more than fits. */
 bool rt_sizes_count(const rt_sizes *sizes, size_t *count);

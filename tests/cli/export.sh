@@ -23,7 +23,8 @@ close() { # FORMAT
 }
 
 # Small ones of each family: a header has a dozen letters for each weight.
-declare -A settings=([resnet8]= [wrn_10_1]= [vgg8]=width=0.125 [mobilenetv2]=width=0.25 [convnet]= [mlp]=)
+declare -A settings=([resnet8]= [wrn_10_1]= [vgg8]=width=0.125 [mobilenetv2]=width=0.25 [convnet]= [mlp]=
+    [mobilenet_v3_small]=width=0.25 [efficientnet_b0]=width=0.25 [vit_tiny]="depth=1 patch=4")
 for model in "${!settings[@]}"; do
     # shellcheck disable=SC2086
     "$fixture" weights $model.safetensors lively "$model" 16 16 3 10 ${settings[$model]} || exit 99
@@ -45,7 +46,7 @@ for i in {0..6}; do
     printf "\\x0$i"
     tail -c +$((i * 3072 + 1)) "$retort" | head -c 3072
 done >test_batch.bin
-for model in resnet8 wrn_10_1 vgg8 mobilenetv2; do
+for model in resnet8 wrn_10_1 vgg8 mobilenetv2 mobilenet_v3_small efficientnet_b0 vit_tiny; do
     # shellcheck disable=SC2086
     "$fixture" weights $model.safetensors lively $model 32 32 3 10 ${settings[$model]} || exit 99
     mkdir $model

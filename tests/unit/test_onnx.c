@@ -40,6 +40,11 @@ static rt_graph *small_graph(void)
     x = rt_graph_channel_slice(graph, "slice", rt_graph_channel_shuffle(graph, "shuffle", x, 2), 2, 4);
     x = rt_graph_add(graph, "add", x, z);
     x = rt_graph_average_pool(graph, "mean", x, (rt_window){.kernel = 3, .stride = 2, .padding = 1});
+    x = rt_graph_scale(graph, "scale", x,
+                       rt_graph_hard_sigmoid(graph, "gate", rt_graph_global_average_pool(graph, "squeeze", x)));
+    x = rt_graph_layer_norm(graph, "norm", rt_graph_tokens(graph, "tokens", x, "token", "places"), 1e-6);
+    x = rt_graph_attention(graph, "attention", rt_graph_linear_each(graph, "qkv", x, 12, true), 2);
+    x = rt_graph_gelu(graph, "gelu", rt_graph_hard_swish(graph, "swish", rt_graph_silu(graph, "silu", x)));
     x = rt_graph_resize(graph, "resize", x, 3, 1);
     rt_graph_output(graph, rt_graph_linear(graph, "fc", rt_graph_flatten(graph, "flatten", x), CLASSES, true));
     assert_int_equal(rt_graph_finish(graph, NULL), RT_OK);
