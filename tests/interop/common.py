@@ -63,7 +63,11 @@ class Bench:
         return path
 
     def export(self, weights, *options):
-        return json.loads(self.run(self.retort, "export", "--weights", weights, *self.data, "--force", *options))
+        return self.measure("export", "--weights", weights, *self.data, "--force", *options)
+
+    def measure(self, *command):
+        """What a command of retort's prints as JSON."""
+        return json.loads(self.run(self.retort, *command))
 
     def logits(self, weights):
         import numpy
