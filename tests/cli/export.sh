@@ -101,7 +101,7 @@ refused "cannot write 'run.onnx': it exists; --force replaces it" run --onnx run
 refused "cannot write 'nowhere/a.onnx': its folder: No such file or directory" run --onnx nowhere/a.onnx
 refused "'9.h' cannot name what is in a C header: it must begin with a letter" run --c-header 9.h
 refused "cannot write 'retort_infer.h': that is the name of the file beside it" run --c-header retort_infer.h
-refused "timm has no architecture that is our 'resnet8'; it knows resnet18" run --timm-dir folder
+refused "timm has no architecture that is our 'resnet8'; it has resnet18, resnet34" run --timm-dir folder
 "$fixture" weights thin.safetensors described mobilenet_v2 32 32 3 10 width=0.5 || exit 99
 refused "timm's 'mobilenetv2_100' has other layers: model 'mobilenet_v2' must have its usual options" \
     --weights thin.safetensors --data cifar:. --split test --timm-dir folder
