@@ -22,9 +22,12 @@ enum { RETORT_DIMS = 5, RETORT_INPUTS = 8, RETORT_NUMBERS = 10 };
 /* Sizes end at the right, with ones before them: [1, batch = 1, channels, height, width]. */
 typedef struct retort_tensor {
     long dims[RETORT_DIMS];
-    int constant;  /* 1: among the weights; 0: in the arena */
-    size_t offset; /* floats from their start */
+    int constant;  /* RETORT_COMPUTED, ... */
+    size_t offset; /* numbers from their start */
 } retort_tensor;
+
+/* Where a tensor is: in the arena, among the weights, or among the weights that are steps of 8 bits. */
+enum { RETORT_COMPUTED, RETORT_WEIGHTS, RETORT_STEPS };
 
 /* What an operator's `numbers` and `reals` are is said at its function below. */
 typedef enum retort_kind {
@@ -52,6 +55,8 @@ typedef enum retort_kind {
     RETORT_PAD,
     RETORT_TRANSPOSE,
     RETORT_RESHAPE,
+    RETORT_QUANTIZE,
+    RETORT_DEQUANTIZE,
     RETORT_KINDS
 } retort_kind;
 
@@ -66,8 +71,9 @@ typedef struct retort_network {
     const retort_tensor *tensors;
     const retort_operator *operators;
     const float *weights;
+    const signed char *steps; /* weights in steps of a scale, or NULL */
     int tensor_count, operator_count, input, output;
-    size_t weight_count, arena_count; /* floats */
+    size_t weight_count, step_count, arena_count; /* floats, steps, floats */
 } retort_network;
 
 /* One operator with its tensors found. */
@@ -75,6 +81,7 @@ typedef struct retort_step {
     const retort_operator *op;
     const retort_tensor *in[RETORT_INPUTS], *out;
     const float *x[RETORT_INPUTS];
+    const signed char *steps; /* of the first input, where it has them */
     float *y;
 } retort_step;
 
@@ -408,9 +415,29 @@ static inline void retort_reshape(const retort_step *step)
     memcpy(step->y, step->x[0], (size_t)retort_count(step->out) * sizeof(float));
 }
 
-/* Writes `logits`, one for each class. `image` is [channels, height, width], `arena` has network->arena_count floats.
- */
-static inline void retort_infer(const retort_network *network, const float *image, float *arena, float *logits)
+/* inputs: x, scale. The steps are whole numbers in floats. */
+static inline void retort_quantize(const retort_step *step)
+{
+    long count = retort_count(step->out);
+    for (long i = 0; i < count; ++i) {
+        float x = rintf(step->x[0][i] / *step->x[1]);
+        step->y[i] = x < -128.0f ? -128.0f : x > 127.0f ? 127.0f : x;
+    }
+}
+
+/* inputs: steps, scale: one, or one for each place along a dimension. numbers: the dimension. */
+static inline void retort_dequantize(const retort_step *step)
+{
+    long axis = step->op->numbers[0], inner = 1, count = retort_count(step->out), scales = retort_count(step->in[1]);
+    for (long d = axis + 1; d < RETORT_DIMS; ++d)
+        inner *= step->out->dims[d];
+    for (long i = 0, channel = 0; i < count; channel = channel + 1 == scales ? 0 : channel + 1)
+        for (long end = i + inner; i < end; ++i)
+            step->y[i] = (step->steps ? (float)step->steps[i] : step->x[0][i]) * step->x[1][channel];
+}
+
+/* Runs the network's i-th operator. */
+static inline void retort_run(const retort_network *network, int i, float *arena)
 {
     static void (*const run[RETORT_KINDS])(const retort_step *) = {
         retort_convolution,
@@ -437,20 +464,32 @@ static inline void retort_infer(const retort_network *network, const float *imag
         retort_pad,
         retort_transpose,
         retort_reshape,
+        retort_quantize,
+        retort_dequantize,
     };
+    const retort_tensor *tensors = network->tensors;
+    retort_step step = {0};
+    step.op = &network->operators[i];
+    step.out = &tensors[step.op->output];
+    step.y = arena + step.out->offset;
+    for (int k = 0; k < step.op->input_count; ++k) {
+        const retort_tensor *in = step.in[k] = &tensors[step.op->inputs[k]];
+        if (in->constant == RETORT_STEPS)
+            step.steps = network->steps + in->offset;
+        else
+            step.x[k] = (in->constant == RETORT_WEIGHTS ? network->weights : arena) + in->offset;
+    }
+    run[step.op->kind](&step);
+}
+
+/* Writes `logits`, one for each class. `image` is [channels, height, width], `arena` has network->arena_count floats.
+ */
+static inline void retort_infer(const retort_network *network, const float *image, float *arena, float *logits)
+{
     const retort_tensor *tensors = network->tensors, *in = &tensors[network->input], *out = &tensors[network->output];
     memcpy(arena + in->offset, image, (size_t)retort_count(in) * sizeof(float));
-    for (int i = 0; i < network->operator_count; ++i) {
-        retort_step step = {0};
-        step.op = &network->operators[i];
-        step.out = &tensors[step.op->output];
-        step.y = arena + step.out->offset;
-        for (int k = 0; k < step.op->input_count; ++k) {
-            step.in[k] = &tensors[step.op->inputs[k]];
-            step.x[k] = (step.in[k]->constant ? network->weights : arena) + step.in[k]->offset;
-        }
-        run[step.op->kind](&step);
-    }
+    for (int i = 0; i < network->operator_count; ++i)
+        retort_run(network, i, arena);
     memcpy(logits, arena + out->offset, (size_t)retort_count(out) * sizeof(float));
 }
 

@@ -23,6 +23,7 @@ bool rt_lower_has(rt_lowering *l, size_t place, size_t least, size_t most)
 {
     return rt_lower_holds(l,
                           place < l->op->input_count && !l->program->values[l->op->inputs[place]].integer &&
+                              !l->program->values[l->op->inputs[place]].narrow &&
                               rt_lower_input(l, place)->count >= least && rt_lower_input(l, place)->count <= most,
                           "an input is missing or has another number of dimensions");
 }

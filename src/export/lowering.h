@@ -43,7 +43,9 @@ void rt_lower_operator(rt_lowering *l, const rt_operator *op, retort_operator *t
     X(PAD, pad)                                                                                                        \
     X(TRANSPOSE, transpose)                                                                                            \
     X(RESHAPE, reshape)                                                                                                \
-    X(FLATTEN, flatten)
+    X(FLATTEN, flatten)                                                                                                \
+    X(QUANTIZE_LINEAR, quantize)                                                                                       \
+    X(DEQUANTIZE_LINEAR, dequantize)
 
 /* One function may serve several operators: what is declared twice is declared once. */
 #define RT_DECLARE_LOWERING(kind, name) void rt_lower_##name(rt_lowering *l, retort_operator *to);

@@ -30,6 +30,8 @@ static const char *const names[RT_OPERATOR_KINDS] = {
     [RT_OPERATOR_TRANSPOSE] = "Transpose",
     [RT_OPERATOR_RESHAPE] = "Reshape",
     [RT_OPERATOR_FLATTEN] = "Flatten",
+    [RT_OPERATOR_QUANTIZE_LINEAR] = "QuantizeLinear",
+    [RT_OPERATOR_DEQUANTIZE_LINEAR] = "DequantizeLinear",
 };
 
 static const char *const attributes[] = {"kernel_shape", "strides", "pads", "dilations",         "group", "epsilon",
@@ -86,6 +88,11 @@ bool rt_sizes_count(const rt_sizes *sizes, size_t *count)
     return *count <= SIZE_MAX / 64;
 }
 
+size_t rt_value_size(const rt_value *value)
+{
+    return value->integer ? sizeof(int64_t) : value->narrow ? sizeof(int8_t) : sizeof(float);
+}
+
 void rt_program_free(rt_program *program)
 {
     for (size_t i = 0; i < program->value_count; ++i)
@@ -140,11 +147,21 @@ int rt_program_floats(rt_program *program, const char *name, const rt_sizes *siz
     return add_value(program, name, &(rt_value){.sizes = *sizes, .data = borrowed});
 }
 
-int rt_program_own_floats(rt_program *program, const char *name, const rt_sizes *sizes, float *owned)
+static int own(rt_program *program, const char *name, const rt_sizes *sizes, void *owned, bool narrow)
 {
     if (!owned && program->error.status == RT_OK)
         rt_fail(&program->error, RT_ERROR_MEMORY, "no memory for '%s'", name);
-    return add_value(program, name, &(rt_value){.sizes = *sizes, .data = owned, .owned = owned});
+    return add_value(program, name, &(rt_value){.narrow = narrow, .sizes = *sizes, .data = owned, .owned = owned});
+}
+
+int rt_program_own_floats(rt_program *program, const char *name, const rt_sizes *sizes, float *owned)
+{
+    return own(program, name, sizes, owned, false);
+}
+
+int rt_program_own_steps(rt_program *program, const char *name, const rt_sizes *sizes, int8_t *owned)
+{
+    return own(program, name, sizes, owned, true);
 }
 
 int rt_program_integers(rt_program *program, const char *name, const int64_t *values, size_t count)
