@@ -1,6 +1,6 @@
 """A student of photographs leaves the house: trained for a few steps, exported as ONNX and C, and asked for the classes of
 all validation photographs, which torchvision prepares. onnxruntime and the compiled header must give the accuracy that
-`retort eval` gives, photograph by photograph the same class, and its logits.
+`retort eval` gives, photograph by photograph the same class, and its logits; and so quantised to int8, as `retort export` says.
 
     photographs_student.py RETORT FIXTURE infer_main.c C_COMPILER     with `photos` in the folder that RETORT_DATA names
 """
@@ -21,6 +21,8 @@ if not os.path.isdir(os.path.join(photographs, "val")):
     sys.exit(77)
 main, compiler = sys.argv[3], sys.argv[4].split()
 SIDE, SHORT = 64, 72
+plain = onnxruntime.SessionOptions()
+plain.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 
 RECIPE = f"""retort: 1
 data:
@@ -58,25 +60,40 @@ for model in ("resnet8", "mobilenet_v3_small"):
     expected = numpy.load(logits)
     assert len(expected) == measured["images"] == len(labels)
 
-    def judge(what, found):
-        bench.compare(f"{model} {what}", found, expected)
-        top1 = 100 * (found.argmax(1) == labels).mean()
-        same = (found.argmax(1) == expected.argmax(1)).sum()
-        good = abs(top1 - measured["top1"]) < 1e-3 and same == len(labels)
-        print(f"  top-1 {top1:.2f} %, by retort eval {measured['top1']:.2f} %; the same class for {same} of "
-              f"{len(labels)}{'' if good else '   NOT THE SAME'}")
+    def judge(what, found, reference, top1, bound=1e-4):
+        bench.compare(f"{model} {what}", found, reference, bound)
+        right = 100 * (found.argmax(1) == labels).mean()
+        same = (found.argmax(1) == reference.argmax(1)).sum()
+        good = abs(right - top1) < 1e-3 and same == len(labels)
+        print(f"  top-1 {right:.2f} %, by Retort {top1:.2f} %; the same class for {same} of {len(labels)}"
+              f"{'' if good else '   NOT THE SAME'}")
         bench.failures += not good
 
-    bench.run(bench.retort, "export", run, "--normalize", "--onnx", run + "/student.onnx", "--c-header",
-              run + "/student.h")
-    session = onnxruntime.InferenceSession(run + "/student.onnx", providers=["CPUExecutionProvider"])
-    judge("onnxruntime", session.run(["logits"], {"images": pictures.astype(numpy.float32) / 255})[0])
+    def by_onnxruntime():
+        session = onnxruntime.InferenceSession(run + "/student.onnx", plain, providers=["CPUExecutionProvider"])
+        return session.run(["logits"], {"images": pictures.astype(numpy.float32) / 255})[0]
 
-    # The program reads records of a label and bytes, and writes what it computes.
-    records = numpy.concatenate([labels[:, None].astype(numpy.uint8), pictures.reshape(len(labels), -1)], axis=1)
-    records.tofile(run + "/records.bin")
-    subprocess.run([*compiler, "-std=c99", "-O2", "-I", run, main, "-o", run + "/infer", "-lm"], check=True)
-    subprocess.run([run + "/infer", run + "/records.bin", logits, run + "/found.bin"], check=True)
-    judge("compiled header", numpy.fromfile(run + "/found.bin", numpy.float32).reshape(expected.shape))
+    def by_compiled_header():
+        # The program reads records of a label and bytes, and writes what it computes.
+        records = numpy.concatenate([labels[:, None].astype(numpy.uint8), pictures.reshape(len(labels), -1)], axis=1)
+        records.tofile(run + "/records.bin")
+        subprocess.run([*compiler, "-std=c99", "-O2", "-I", run, main, "-o", run + "/infer", "-lm"], check=True)
+        subprocess.run([run + "/infer", run + "/records.bin", logits, run + "/found.bin"], check=True,
+                       stdout=subprocess.DEVNULL)
+        return numpy.fromfile(run + "/found.bin", numpy.float32).reshape(expected.shape)
+
+    export = ("export", run, "--normalize", "--onnx", run + "/student.onnx", "--c-header", run + "/student.h", "--force")
+    bench.run(bench.retort, *export)
+    judge("onnxruntime", by_onnxruntime(), expected, measured["top1"])
+    judge("compiled header", by_compiled_header(), expected, measured["top1"])
+
+    # Quantised, the two say the same as each other, but where sums in another order fall on the other side of half a step
+    # and what follows is a step off: two of the 127 steps of the largest logit.
+    told = bench.measure(*export, "--int8")[0]["int8"]
+    assert abs(told["top1_fp32"] - measured["top1"]) < 1e-3, told
+    quantised = by_compiled_header()
+    judge("int8, onnxruntime", by_onnxruntime(), quantised, told["top1"], 2 / 127)
+    print(f"  int8 against fp32: top-1 {told['top1_fp32']:.2f} % -> {told['top1']:.2f} %, logits differ by "
+          f"{numpy.abs(quantised - expected).max():.3g}")
 
 bench.finish()
