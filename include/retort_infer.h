@@ -22,11 +22,14 @@ enum { RETORT_DIMS = 5, RETORT_INPUTS = 8, RETORT_NUMBERS = 10 };
 /* Sizes end at the right, with ones before them: [1, batch = 1, channels, height, width]. */
 typedef struct retort_tensor {
     long dims[RETORT_DIMS];
-    int constant;  /* 1: among the weights; 0: in the arena */
-    size_t offset; /* floats from their start */
+    int constant;  /* RETORT_COMPUTED, ... */
+    size_t offset; /* numbers from their start */
 } retort_tensor;
 
-/* What an operator's `numbers` are is said at its function below. */
+/* Where a tensor is: in the arena, among the weights, or among the weights that are steps of 8 bits. */
+enum { RETORT_COMPUTED, RETORT_WEIGHTS, RETORT_STEPS };
+
+/* What an operator's `numbers` and `reals` are is said at its function below. */
 typedef enum retort_kind {
     RETORT_CONVOLUTION,
     RETORT_BATCH_NORM,
@@ -36,6 +39,12 @@ typedef enum retort_kind {
     RETORT_SUBTRACT,
     RETORT_MULTIPLY,
     RETORT_DIVIDE,
+    RETORT_SIGMOID,
+    RETORT_ERF,
+    RETORT_HARD_SIGMOID,
+    RETORT_HARD_SWISH,
+    RETORT_SOFTMAX,    /* along the last dimension */
+    RETORT_LAYER_NORM, /* along the last dimension */
     RETORT_MAX_POOL,
     RETORT_AVERAGE_POOL,
     RETORT_GLOBAL_AVERAGE_POOL,
@@ -46,6 +55,8 @@ typedef enum retort_kind {
     RETORT_PAD,
     RETORT_TRANSPOSE,
     RETORT_RESHAPE,
+    RETORT_QUANTIZE,
+    RETORT_DEQUANTIZE,
     RETORT_KINDS
 } retort_kind;
 
@@ -53,15 +64,16 @@ typedef struct retort_operator {
     int kind, output, input_count;
     int inputs[RETORT_INPUTS];
     long numbers[RETORT_NUMBERS];
-    float real; /* batch norm: epsilon */
+    float reals[2];
 } retort_operator;
 
 typedef struct retort_network {
     const retort_tensor *tensors;
     const retort_operator *operators;
     const float *weights;
+    const signed char *steps; /* weights in steps of a scale, or NULL */
     int tensor_count, operator_count, input, output;
-    size_t weight_count, arena_count; /* floats */
+    size_t weight_count, step_count, arena_count; /* floats, steps, floats */
 } retort_network;
 
 /* One operator with its tensors found. */
@@ -69,6 +81,7 @@ typedef struct retort_step {
     const retort_operator *op;
     const retort_tensor *in[RETORT_INPUTS], *out;
     const float *x[RETORT_INPUTS];
+    const signed char *steps; /* of the first input, where it has them */
     float *y;
 } retort_step;
 
@@ -127,21 +140,21 @@ static inline void retort_convolution(const retort_step *step)
     }
 }
 
-/* inputs: x, scale, shift, mean, variance. numbers: the dimension of the channels. */
+/* inputs: x, scale, shift, mean, variance. numbers: the dimension of the channels. reals: epsilon. */
 static inline void retort_batch_norm(const retort_step *step)
 {
     long axis = step->op->numbers[0], inner = 1, i = 0;
     for (long d = axis + 1; d < RETORT_DIMS; ++d)
         inner *= step->out->dims[d];
     for (long channel = 0; channel < step->out->dims[axis]; ++channel) {
-        float scale = step->x[1][channel] / sqrtf(step->x[4][channel] + step->op->real);
+        float scale = step->x[1][channel] / sqrtf(step->x[4][channel] + step->op->reals[0]);
         for (long end = i + inner; i < end; ++i)
             step->y[i] = (step->x[0][i] - step->x[3][channel]) * scale + step->x[2][channel];
     }
 }
 
 /* Clip has its bounds as second and third input. */
-static inline void retort_pointwise(const retort_step *step)
+static inline void retort_clip(const retort_step *step)
 {
     long count = retort_count(step->out);
     float low = 0.0f, high = HUGE_VALF;
@@ -152,6 +165,65 @@ static inline void retort_pointwise(const retort_step *step)
     for (long i = 0; i < count; ++i) {
         float x = step->x[0][i];
         step->y[i] = x < low ? low : x > high ? high : x;
+    }
+}
+
+static inline float retort_unit(float x)
+{
+    return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
+}
+
+/* reals: of a hard sigmoid its slope, and its value at 0. */
+static inline void retort_curve(const retort_step *step)
+{
+    long count = retort_count(step->out);
+    const float *x = step->x[0], *reals = step->op->reals;
+    for (long i = 0; i < count; ++i)
+        switch (step->op->kind) {
+        case RETORT_SIGMOID:
+            step->y[i] = 1.0f / (1.0f + expf(-x[i]));
+            break;
+        case RETORT_ERF:
+            step->y[i] = erff(x[i]);
+            break;
+        case RETORT_HARD_SIGMOID:
+            step->y[i] = retort_unit(reals[0] * x[i] + reals[1]);
+            break;
+        default:
+            step->y[i] = x[i] * retort_unit(x[i] / 6.0f + 0.5f);
+        }
+}
+
+static inline void retort_softmax(const retort_step *step)
+{
+    long length = step->out->dims[RETORT_DIMS - 1], rows = retort_count(step->out) / length;
+    for (long row = 0; row < rows; ++row) {
+        const float *x = step->x[0] + row * length;
+        float *y = step->y + row * length, largest = x[0], sum = 0.0f;
+        for (long i = 1; i < length; ++i)
+            largest = x[i] > largest ? x[i] : largest;
+        for (long i = 0; i < length; ++i)
+            sum += y[i] = expf(x[i] - largest);
+        for (long i = 0; i < length; ++i)
+            y[i] /= sum;
+    }
+}
+
+/* inputs: x, scale, shift. reals: epsilon. */
+static inline void retort_layer_norm(const retort_step *step)
+{
+    long length = step->out->dims[RETORT_DIMS - 1], rows = retort_count(step->out) / length;
+    for (long row = 0; row < rows; ++row) {
+        const float *x = step->x[0] + row * length;
+        float *y = step->y + row * length, mean = 0.0f, variance = 0.0f;
+        for (long i = 0; i < length; ++i)
+            mean += x[i];
+        mean /= (float)length;
+        for (long i = 0; i < length; ++i)
+            variance += (x[i] - mean) * (x[i] - mean);
+        float factor = 1.0f / sqrtf(variance / (float)length + step->op->reals[0]);
+        for (long i = 0; i < length; ++i)
+            y[i] = (x[i] - mean) * factor * step->x[1][i] + step->x[2][i];
     }
 }
 
@@ -201,12 +273,18 @@ static inline long retort_at(const long place[RETORT_DIMS], const long strides[R
 /* Add, subtract, multiply, divide: a dimension of 1 stands for as many as the other has. */
 static inline void retort_elementwise(const retort_step *step)
 {
-    long a[RETORT_DIMS], b[RETORT_DIMS], place[RETORT_DIMS] = {0}, i = 0;
+    long a[RETORT_DIMS], b[RETORT_DIMS], place[RETORT_DIMS] = {0}, length = step->out->dims[RETORT_DIMS - 1];
+    float *y = step->y;
+    retort_tensor rows = *step->out;
+    rows.dims[RETORT_DIMS - 1] = 1;
     retort_strides(step->in[0], 1, a);
     retort_strides(step->in[1], 1, b);
-    do
-        step->y[i++] = retort_combine(step->op->kind, step->x[0][retort_at(place, a)], step->x[1][retort_at(place, b)]);
-    while (retort_next(step->out, place));
+    do {
+        const float *left = step->x[0] + retort_at(place, a), *right = step->x[1] + retort_at(place, b);
+        for (long i = 0; i < length; ++i)
+            y[i] = retort_combine(step->op->kind, left[i * a[RETORT_DIMS - 1]], right[i * b[RETORT_DIMS - 1]]);
+        y += length;
+    } while (retort_next(&rows, place));
 }
 
 /* numbers: as of a convolution, without groups. Padding counts as zeros in an average and not at all in a maximum. */
@@ -256,20 +334,26 @@ static inline void retort_rows(const retort_step *step)
     }
 }
 
+/* A row of the result is the sum of the second input's rows, each times a number of the first's row. */
 static inline void retort_matrix(const retort_step *step)
 {
-    long a[RETORT_DIMS], b[RETORT_DIMS], place[RETORT_DIMS] = {0}, i = 0, inner = step->in[0]->dims[4];
+    long a[RETORT_DIMS], b[RETORT_DIMS], place[RETORT_DIMS] = {0};
+    long inner = step->in[0]->dims[RETORT_DIMS - 1], columns = step->out->dims[RETORT_DIMS - 1];
+    float *y = step->y;
+    retort_tensor rows = *step->out;
+    rows.dims[RETORT_DIMS - 1] = 1;
     retort_strides(step->in[0], 1, a);
     retort_strides(step->in[1], 1, b);
-    long along_a = step->in[0]->dims[4] == 1 ? 0 : 1, along_b = b[3];
-    a[4] = b[3] = 0;
+    b[RETORT_DIMS - 2] = 0; /* the place within the result says nothing about the second input's row */
     do {
         const float *x = step->x[0] + retort_at(place, a), *w = step->x[1] + retort_at(place, b);
-        float sum = 0.0f;
+        for (long i = 0; i < columns; ++i)
+            y[i] = 0.0f;
         for (long k = 0; k < inner; ++k)
-            sum += x[k * along_a] * w[k * along_b];
-        step->y[i++] = sum;
-    } while (retort_next(step->out, place));
+            for (long i = 0; i < columns; ++i)
+                y[i] += x[k] * w[k * columns + i];
+        y += columns;
+    } while (retort_next(&rows, place));
 }
 
 /* numbers: the dimension. */
@@ -331,31 +415,81 @@ static inline void retort_reshape(const retort_step *step)
     memcpy(step->y, step->x[0], (size_t)retort_count(step->out) * sizeof(float));
 }
 
+/* inputs: x, scale. The steps are whole numbers in floats. */
+static inline void retort_quantize(const retort_step *step)
+{
+    long count = retort_count(step->out);
+    for (long i = 0; i < count; ++i) {
+        float x = rintf(step->x[0][i] / *step->x[1]);
+        step->y[i] = x < -128.0f ? -128.0f : x > 127.0f ? 127.0f : x;
+    }
+}
+
+/* inputs: steps, scale: one, or one for each place along a dimension. numbers: the dimension. */
+static inline void retort_dequantize(const retort_step *step)
+{
+    long axis = step->op->numbers[0], inner = 1, count = retort_count(step->out), scales = retort_count(step->in[1]);
+    for (long d = axis + 1; d < RETORT_DIMS; ++d)
+        inner *= step->out->dims[d];
+    for (long i = 0, channel = 0; i < count; channel = channel + 1 == scales ? 0 : channel + 1)
+        for (long end = i + inner; i < end; ++i)
+            step->y[i] = (step->steps ? (float)step->steps[i] : step->x[0][i]) * step->x[1][channel];
+}
+
+/* Runs the network's i-th operator. */
+static inline void retort_run(const retort_network *network, int i, float *arena)
+{
+    static void (*const run[RETORT_KINDS])(const retort_step *) = {
+        retort_convolution,
+        retort_batch_norm,
+        retort_clip,
+        retort_clip,
+        retort_elementwise,
+        retort_elementwise,
+        retort_elementwise,
+        retort_elementwise,
+        retort_curve,
+        retort_curve,
+        retort_curve,
+        retort_curve,
+        retort_softmax,
+        retort_layer_norm,
+        retort_pool,
+        retort_pool,
+        retort_global_average_pool,
+        retort_rows,
+        retort_matrix,
+        retort_concatenate,
+        retort_slice,
+        retort_pad,
+        retort_transpose,
+        retort_reshape,
+        retort_quantize,
+        retort_dequantize,
+    };
+    const retort_tensor *tensors = network->tensors;
+    retort_step step = {0};
+    step.op = &network->operators[i];
+    step.out = &tensors[step.op->output];
+    step.y = arena + step.out->offset;
+    for (int k = 0; k < step.op->input_count; ++k) {
+        const retort_tensor *in = step.in[k] = &tensors[step.op->inputs[k]];
+        if (in->constant == RETORT_STEPS)
+            step.steps = network->steps + in->offset;
+        else
+            step.x[k] = (in->constant == RETORT_WEIGHTS ? network->weights : arena) + in->offset;
+    }
+    run[step.op->kind](&step);
+}
+
 /* Writes `logits`, one for each class. `image` is [channels, height, width], `arena` has network->arena_count floats.
  */
 static inline void retort_infer(const retort_network *network, const float *image, float *arena, float *logits)
 {
-    static void (*const run[RETORT_KINDS])(const retort_step *) = {
-        retort_convolution, retort_batch_norm,          retort_pointwise,
-        retort_pointwise,   retort_elementwise,         retort_elementwise,
-        retort_elementwise, retort_elementwise,         retort_pool,
-        retort_pool,        retort_global_average_pool, retort_rows,
-        retort_matrix,      retort_concatenate,         retort_slice,
-        retort_pad,         retort_transpose,           retort_reshape,
-    };
     const retort_tensor *tensors = network->tensors, *in = &tensors[network->input], *out = &tensors[network->output];
     memcpy(arena + in->offset, image, (size_t)retort_count(in) * sizeof(float));
-    for (int i = 0; i < network->operator_count; ++i) {
-        retort_step step = {0};
-        step.op = &network->operators[i];
-        step.out = &tensors[step.op->output];
-        step.y = arena + step.out->offset;
-        for (int k = 0; k < step.op->input_count; ++k) {
-            step.in[k] = &tensors[step.op->inputs[k]];
-            step.x[k] = (step.in[k]->constant ? network->weights : arena) + step.in[k]->offset;
-        }
-        run[step.op->kind](&step);
-    }
+    for (int i = 0; i < network->operator_count; ++i)
+        retort_run(network, i, arena);
     memcpy(logits, arena + out->offset, (size_t)retort_count(out) * sizeof(float));
 }
 

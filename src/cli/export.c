@@ -13,22 +13,24 @@
 #include "cli/output.h"
 #include "export/c_header.h"
 #include "export/onnx.h"
+#include "export/quantize.h"
 #include "export/timm.h"
 #include "recipe/number.h"
 #include "train/pretrained.h"
 #include "train/save.h"
 
-enum { USUAL_IMAGES = 32, MOST_IMAGES = 1000000 };
+enum { USUAL_IMAGES = 32, QUANTIZED_IMAGES = 1000, CALIBRATION_IMAGES = 256, MOST_IMAGES = 1000000 };
 
 typedef struct job {
     rt_request request;
     const char *safetensors, *onnx, *c_header, *timm, *images;
-    bool fold, normalize;
+    bool fold, normalize, int8;
     size_t image_count;
     rt_inputs inputs;
     rt_export_sample sample;
     rt_c_name c_name;
-    rt_lowered lowered; /* what the C header is made of */
+    rt_lowered lowered; /* what a quantised file, or the C header, is made of */
+    float *ranges;      /* of the folded program's values, once they are measured */
     json_t *report;     /* an object for each file */
 } job;
 
@@ -49,11 +51,47 @@ static rt_status compare_safetensors(const job *j, const char *path, rt_export_d
     return rt_export_compare_weights(&j->sample, j->inputs.network, path, difference, err);
 }
 
-static rt_status translate(const job *j, bool fold, rt_program *program, rt_error *err)
+static rt_status translate_floats(const job *j, bool fold, rt_program *program, rt_error *err)
 {
     const rt_normalization *normalization = &j->inputs.normalization;
     const rt_translation how = {fold, j->normalize, normalization->mean, normalization->std};
     return rt_program_translate(j->inputs.network->graph, j->inputs.network->parameters, &how, program, err);
+}
+
+/* Images of training have the say about ranges: those that the loss is measured on do not. */
+static rt_status calibrate(job *j, const rt_program *program, rt_error *err)
+{
+    rt_inputs training;
+    rt_export_sample sample = {0};
+    rt_request request = j->request;
+    request.split = RT_SPLIT_TRAIN;
+    request.split_given = true;
+    j->ranges = calloc(program->value_count + 1, sizeof *j->ranges);
+    if (!j->ranges)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu ranges", program->value_count);
+    RT_TRY(rt_inputs_open(&request, true, &training, err));
+    rt_status status = rt_export_sample_make(&training, CALIBRATION_IMAGES, &sample, err);
+    if (status == RT_OK)
+        status =
+            rt_program_measure(program, j->normalize ? sample.pixels : sample.planes, sample.count, j->ranges, err);
+    if (status == RT_OK)
+        fprintf(stderr, "int8: ranges are those of %zu images of training\n", sample.count);
+    rt_export_sample_free(&sample);
+    rt_inputs_close(&training);
+    return status;
+}
+
+static rt_status translate(job *j, bool fold, rt_program *program, rt_error *err)
+{
+    rt_program floats;
+    if (!j->int8)
+        return translate_floats(j, fold, program, err);
+    RT_TRY(translate_floats(j, true, &floats, err));
+    rt_status status = j->ranges ? RT_OK : calibrate(j, &floats, err);
+    if (status == RT_OK)
+        status = rt_program_quantize(&floats, j->ranges, program, err);
+    rt_program_free(&floats);
+    return status;
 }
 
 /* What the network is, and what it wants to be fed: ours, or pixels in 0..1. Returns how many lines that is. */
@@ -74,11 +112,21 @@ static rt_status write_onnx(job *j, const char *path, rt_error *err)
     rt_status status = translate(j, j->fold, &program, err);
     if (status == RT_OK) {
         rt_text_pair about[RT_DESCRIPTION_PAIRS + 1];
-        status = rt_onnx_write(path, &program, j->inputs.network->variant, about, describe(j, &words, about), err);
+        if (j->int8)
+            status = rt_lowered_make(&program, &j->lowered, err);
+        if (status == RT_OK)
+            status = rt_onnx_write(path, &program, j->inputs.network->variant, about, describe(j, &words, about), err);
         rt_program_free(&program);
     }
     rt_network_words_free(&words);
     return status;
+}
+
+static rt_status compare_lowered(const job *j, const rt_lowered *read, const char *path,
+                                 rt_export_difference *difference, rt_error *err)
+{
+    return j->int8 ? rt_export_compare_quantized(&j->sample, &j->lowered, read, j->normalize, path, difference, err)
+                   : rt_export_compare_lowered(&j->sample, read, j->normalize, path, difference, err);
 }
 
 static rt_status compare_onnx(const job *j, const char *path, rt_export_difference *difference, rt_error *err)
@@ -89,7 +137,7 @@ static rt_status compare_onnx(const job *j, const char *path, rt_export_differen
     rt_status status = rt_lowered_make(&program, &lowered, err);
     rt_program_free(&program);
     RT_TRY(status);
-    status = rt_export_compare_lowered(&j->sample, &lowered, j->normalize, path, difference, err);
+    status = compare_lowered(j, &lowered, path, difference, err);
     rt_lowered_free(&lowered);
     return status;
 }
@@ -98,6 +146,7 @@ static rt_status lower_folded(job *j, rt_error *err)
 {
     rt_program program;
     RT_TRY(translate(j, true, &program, err));
+    rt_lowered_free(&j->lowered);
     rt_status status = rt_lowered_make(&program, &j->lowered, err);
     rt_program_free(&program);
     return status;
@@ -120,7 +169,7 @@ static rt_status compare_c_header(const job *j, const char *path, rt_export_diff
 {
     rt_lowered lowered;
     RT_TRY(rt_c_header_read(path, &j->c_name, &j->lowered, &lowered, err));
-    rt_status status = rt_export_compare_lowered(&j->sample, &lowered, j->normalize, path, difference, err);
+    rt_status status = compare_lowered(j, &lowered, path, difference, err);
     rt_lowered_free(&lowered);
     return status;
 }
@@ -147,17 +196,29 @@ static rt_status compare_timm(const job *j, const char *folder, rt_export_differ
     return status;
 }
 
+/* What quantising costs; of other formats nothing. */
+static json_t *tell_quantized(const job *j, const format *f, const rt_export_difference *difference)
+{
+    if (!j->int8 || (f->path != j->onnx && f->path != j->c_header))
+        return NULL;
+    const double percent = 100.0 / (double)j->sample.count;
+    const double before = percent * (double)difference->student_right, after = percent * (double)difference->right;
+    fprintf(stderr, "%s: int8: top-1 is %.2f %% in fp32, %.2f %% in int8 (%+.2f)\n", f->name, before, after,
+            after - before);
+    return json_pack("{s:f, s:f}", "top1_fp32", before, "top1", after);
+}
+
 static void tell(job *j, const format *f, size_t bytes, const rt_export_difference *difference)
 {
     fprintf(stderr,
             "%s: %s, %zu bytes; on %zu images its logits differ from the student's by at most %.2g (largest logit "
             "%.3g), top-1 is the same on %zu\n",
             f->name, f->path, bytes, j->sample.count, difference->largest, difference->scale, difference->same_top1);
-    json_array_append_new(j->report, json_pack("{s:s, s:o*, s:I, s:I, s:f, s:f, s:I}", "format", f->name, "file",
-                                               json_string(f->path), "bytes", (json_int_t)bytes, "images",
-                                               (json_int_t)j->sample.count, "largest_difference", difference->largest,
-                                               "largest_logit", difference->scale, "same_top1",
-                                               (json_int_t)difference->same_top1));
+    json_array_append_new(
+        j->report, json_pack("{s:s, s:o*, s:I, s:I, s:f, s:f, s:I, s:o*}", "format", f->name, "file",
+                             json_string(f->path), "bytes", (json_int_t)bytes, "images", (json_int_t)j->sample.count,
+                             "largest_difference", difference->largest, "largest_logit", difference->scale, "same_top1",
+                             (json_int_t)difference->same_top1, "int8", tell_quantized(j, f, difference)));
 }
 
 /* A file that does not hold what it should is not left behind. */
@@ -194,7 +255,7 @@ static rt_status export_all(job *j, const format *formats, size_t count, rt_erro
     if (j->timm && rt_path_exists(j->timm) && !j->request.force)
         return rt_fail(err, RT_ERROR_FILE, "cannot write '%s': it exists; --force writes into it", j->timm);
     rt_threads_start((int)j->request.threads);
-    RT_TRY(rt_inputs_open(&j->request, false, &j->inputs, err));
+    RT_TRY(rt_inputs_open(&j->request, j->int8, &j->inputs, err));
     if (j->timm)
         RT_TRY(rt_timm_check(j->inputs.network, err));
     RT_TRY(rt_export_sample_make(&j->inputs, j->image_count, &j->sample, err));
@@ -209,7 +270,7 @@ static rt_status export_all(job *j, const format *formats, size_t count, rt_erro
 
 static int read_image_count(job *j)
 {
-    int64_t count = USUAL_IMAGES;
+    int64_t count = j->int8 ? QUANTIZED_IMAGES : USUAL_IMAGES;
     double value;
     if (j->images &&
         (rt_number_read(j->images, &count, &value) != RT_NUMBER_INTEGER || count < 1 || count > MOST_IMAGES))
@@ -222,10 +283,9 @@ static int read_image_count(job *j)
 static int parse(int argc, char **argv, job *j)
 {
     const rt_request_option own[] = {
-        {"safetensors", &j->safetensors, NULL}, {"onnx", &j->onnx, NULL},
-        {"c-header", &j->c_header, NULL},       {"timm-dir", &j->timm, NULL},
-        {"images", &j->images, NULL},           {"fold", NULL, &j->fold},
-        {"normalize", NULL, &j->normalize},     {0},
+        {"safetensors", &j->safetensors, NULL}, {"onnx", &j->onnx, NULL},     {"c-header", &j->c_header, NULL},
+        {"timm-dir", &j->timm, NULL},           {"images", &j->images, NULL}, {"fold", NULL, &j->fold},
+        {"normalize", NULL, &j->normalize},     {"int8", NULL, &j->int8},     {0},
     };
     int code = rt_request_parse(&rt_command_export, argc, argv, true, own, &j->request);
     if (code != RT_EXIT_OK)
@@ -235,6 +295,8 @@ static int parse(int argc, char **argv, job *j)
     if (!j->safetensors && !j->onnx && !j->c_header && !j->timm)
         return rt_command_misused(
             &rt_command_export, "export it as what? --safetensors FILE, --onnx FILE, --c-header FILE, --timm-dir DIR");
+    if (j->int8 && !j->onnx && !j->c_header)
+        return rt_command_misused(&rt_command_export, "--int8 is for --onnx and --c-header");
     return read_image_count(j);
 }
 
@@ -254,6 +316,7 @@ static int run(int argc, char **argv)
     rt_status status = export_all(&j, formats, sizeof formats / sizeof *formats, &err);
     json_decref(j.report);
     rt_lowered_free(&j.lowered);
+    free(j.ranges);
     rt_export_sample_free(&j.sample);
     rt_inputs_close(&j.inputs);
     return status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_export, &err);
@@ -263,7 +326,7 @@ const rt_command rt_command_export = {
     .name = "export",
     .usage = "export RUN_FOLDER | export [--model NAME] --weights FILE --data READER:ROOT --split train|test "
              "[--mean a,b,c --std a,b,c] [--set key=value ...]; with [--safetensors FILE] [--onnx FILE] "
-             "[--c-header FILE] [--timm-dir DIR] [--fold] [--normalize] [--images N] [--threads N] [--force]",
+             "[--c-header FILE] [--timm-dir DIR] [--fold] [--normalize] [--int8] [--images N] [--threads N] [--force]",
     .summary = "write a network for those who run it elsewhere: safetensors, ONNX, C, timm",
     .details =
         "Writes the network of a run's folder (best.safetensors), or of --weights, and then reads each file back, runs "
@@ -280,14 +343,19 @@ const rt_command rt_command_export = {
         "which\n"
         "                      runs them: plain C99. It is checked by reading the arrays out of the text\n"
         "  --timm-dir DIR      a new folder for timm.create_model('local-dir:DIR', pretrained=True): resnet18 to\n"
-        "                      resnet152, mobilenet_v2, vgg*_bn of 224 x 224. It is checked by reading it back by "
-        "timm's\n"
-        "                      names\n"
+        "                      resnet152, mobilenet_v2, mobilenet_v3_*, efficientnet_b0, vgg*_bn, vit_*, deit_tiny. It "
+        "is\n"
+        "                      checked by reading it back by timm's names\n"
         "  --fold              batch norms become part of the convolutions before them (ONNX)\n"
         "  --normalize         the network normalises: it takes pixels in 0..1 (ONNX, C); else it takes what --mean "
         "and\n"
         "                      --std, or the training, made of them\n"
-        "  --images N          images for the comparison, evenly from the split; 32 by default\n"
+        "  --int8              convolutions and matrix products multiply integers of 8 bits (ONNX: QuantizeLinear and\n"
+        "                      DequantizeLinear; C: weights of a byte), with ranges of up to 256 training images. "
+        "Their\n"
+        "                      logits may differ by any amount, and \"int8\": {\"top1_fp32\", \"top1\"} says at what "
+        "cost\n"
+        "  --images N          images for the comparison, evenly from the split; 32 by default, 1000 with --int8\n"
         "\n" RT_REQUEST_DETAILS,
     .run = run,
 };

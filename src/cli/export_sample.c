@@ -51,6 +51,8 @@ static rt_status run(const rt_export_sample *sample, const rt_network *network, 
 static rt_status fill(const rt_inputs *inputs, const uint32_t *samples, rt_export_sample *sample, rt_error *err)
 {
     const rt_images *images = &inputs->images;
+    for (size_t i = 0; i < sample->count; ++i)
+        sample->labels[i] = images->labels[samples[i]];
     rt_normalization none = {.channels = images->channels};
     for (size_t c = 0; c < images->channels; ++c)
         none.std[c] = 1.0f;
@@ -72,10 +74,11 @@ rt_status rt_export_sample_make(const rt_inputs *inputs, size_t wanted, rt_expor
     sample->images = calloc(floats + 1, sizeof(float));
     sample->planes = calloc(floats + 1, sizeof(float));
     sample->pixels = calloc(floats + 1, sizeof(float));
+    sample->labels = calloc(count + 1, sizeof *sample->labels);
     sample->logits = calloc(count * sample->classes + 1, sizeof(float));
     for (size_t i = 0; samples && i < count; ++i)
         samples[i] = (uint32_t)(i * images->count / count);
-    rt_status status = samples && sample->images && sample->planes && sample->pixels && sample->logits
+    rt_status status = samples && sample->images && sample->planes && sample->pixels && sample->logits && sample->labels
                            ? fill(inputs, samples, sample, err)
                            : rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu images", count);
     free(samples);
@@ -91,11 +94,13 @@ void rt_export_sample_free(rt_export_sample *sample)
     free(sample->planes);
     free(sample->pixels);
     free(sample->logits);
+    free(sample->labels);
     *sample = (rt_export_sample){0};
 }
 
-rt_status rt_export_compare(const rt_export_sample *sample, const char *path, const float *logits,
-                            rt_export_difference *difference, rt_error *err)
+/* Fails where a number is not finite. */
+static rt_status measure(const rt_export_sample *sample, const char *path, const float *logits,
+                         rt_export_difference *difference, rt_error *err)
 {
     bool finite = true;
     *difference = (rt_export_difference){0};
@@ -106,11 +111,20 @@ rt_status rt_export_compare(const rt_export_sample *sample, const char *path, co
             difference->largest = fmax(difference->largest, fabs((double)own[k] - (double)theirs[k]));
             difference->scale = fmax(difference->scale, fabs((double)own[k]));
         }
-        difference->same_top1 +=
-            rt_predicted_class(own, sample->classes) == rt_predicted_class(theirs, sample->classes);
+        size_t student = rt_predicted_class(own, sample->classes), other = rt_predicted_class(theirs, sample->classes);
+        difference->same_top1 += student == other;
+        difference->student_right += (int64_t)student == sample->labels[n];
+        difference->right += (int64_t)other == sample->labels[n];
     }
     if (!finite)
         return rt_fail(err, RT_ERROR_NUMERIC, "'%s' gives logits that are not finite, or the student does", path);
+    return RT_OK;
+}
+
+rt_status rt_export_compare(const rt_export_sample *sample, const char *path, const float *logits,
+                            rt_export_difference *difference, rt_error *err)
+{
+    RT_TRY(measure(sample, path, logits, difference, err));
     if (difference->largest > tolerance * difference->scale)
         return rt_fail(err, RT_ERROR_NUMERIC,
                        "'%s' does not compute what the student does: logits differ by up to %.3g, and the largest is "
@@ -158,5 +172,25 @@ rt_status rt_export_compare_lowered(const rt_export_sample *sample, const rt_low
     if (status == RT_OK)
         status = rt_export_compare(sample, path, logits, difference, err);
     free(logits);
+    return status;
+}
+
+rt_status rt_export_compare_quantized(const rt_export_sample *sample, const rt_lowered *written, const rt_lowered *read,
+                                      bool pixels, const char *path, rt_export_difference *difference, rt_error *err)
+{
+    const size_t count = sample->count * sample->classes;
+    const float *images = pixels ? sample->pixels : sample->planes;
+    float *expected = calloc(count + 1, sizeof *expected), *found = calloc(count + 1, sizeof *found);
+    rt_status status = expected && found ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory for logits");
+    if (status == RT_OK)
+        status = rt_lowered_run(written, images, sample->count, expected, err);
+    if (status == RT_OK)
+        status = rt_lowered_run(read, images, sample->count, found, err);
+    if (status == RT_OK)
+        status = measure(sample, path, found, difference, err);
+    if (status == RT_OK && memcmp(expected, found, count * sizeof *found) != 0)
+        status = rt_fail(err, RT_ERROR_NUMERIC, "'%s' does not compute what was written into it", path);
+    free(expected);
+    free(found);
     return status;
 }

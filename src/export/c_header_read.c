@@ -69,7 +69,8 @@ static void read_operator(scanner *s, retort_operator *op)
         op->inputs[k] = (int)next_integer(s);
     for (int k = 0; k < RETORT_NUMBERS; ++k)
         op->numbers[k] = next_integer(s);
-    op->real = next_float(s);
+    for (int k = 0; k < 2; ++k)
+        op->reals[k] = next_float(s);
 }
 
 static bool same_tensor(const retort_tensor *a, const retort_tensor *b)
@@ -79,7 +80,8 @@ static bool same_tensor(const retort_tensor *a, const retort_tensor *b)
 
 static bool same_operator(const retort_operator *a, const retort_operator *b)
 {
-    return a->kind == b->kind && a->output == b->output && a->input_count == b->input_count && a->real == b->real &&
+    return a->kind == b->kind && a->output == b->output && a->input_count == b->input_count &&
+           a->reals[0] == b->reals[0] && a->reals[1] == b->reals[1] &&
            memcmp(a->inputs, b->inputs, sizeof a->inputs) == 0 &&
            memcmp(a->numbers, b->numbers, sizeof a->numbers) == 0;
 }
@@ -91,6 +93,10 @@ static bool read_all(scanner *s, const rt_c_name *name, const retort_network *ex
     go_to(s, name, "weights");
     for (size_t i = 0; i < expected->weight_count; ++i)
         to->weights[i] = next_float(s);
+    if (expected->step_count > 0)
+        go_to(s, name, "steps");
+    for (size_t i = 0; i < expected->step_count; ++i)
+        to->steps[i] = (signed char)next_integer(s);
     go_to(s, name, "tensors");
     for (int i = 0; i < expected->tensor_count; ++i) {
         read_tensor(s, &to->tensors[i]);
@@ -104,8 +110,9 @@ static bool read_all(scanner *s, const rt_c_name *name, const retort_network *ex
     go_to(s, name, "");
     next_line(s);
     next_line(s); /* the first has the tables' names */
-    const long last[] = {expected->tensor_count, expected->operator_count,     expected->input,
-                         expected->output,       (long)expected->weight_count, (long)expected->arena_count};
+    const long last[] = {expected->tensor_count,     expected->operator_count,     expected->input,
+                         expected->output,           (long)expected->weight_count, (long)expected->step_count,
+                         (long)expected->arena_count};
     for (size_t i = 0; i < sizeof last / sizeof *last; ++i)
         same = next_integer(s) == last[i] && same;
     return same;
@@ -121,8 +128,9 @@ rt_status rt_c_header_read(const char *path, const rt_c_name *name, const rt_low
     lowered->tensors = calloc((size_t)n->tensor_count + 1, sizeof *lowered->tensors);
     lowered->operators = calloc((size_t)n->operator_count + 1, sizeof *lowered->operators);
     lowered->weights = calloc(n->weight_count + 1, sizeof *lowered->weights);
+    lowered->steps = calloc(n->step_count + 1, sizeof *lowered->steps);
     rt_status status = RT_OK;
-    if (!lowered->tensors || !lowered->operators || !lowered->weights)
+    if (!lowered->tensors || !lowered->operators || !lowered->weights || !lowered->steps)
         status = rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu weights", n->weight_count);
     scanner s = {.at = (const char *)file.data};
     if (status == RT_OK && (!read_all(&s, name, n, lowered) || s.wrong))
@@ -130,6 +138,7 @@ rt_status rt_c_header_read(const char *path, const rt_c_name *name, const rt_low
     lowered->network.tensors = lowered->tensors;
     lowered->network.operators = lowered->operators;
     lowered->network.weights = lowered->weights;
+    lowered->network.steps = lowered->steps;
     rt_bytes_free(&file);
     if (status != RT_OK)
         rt_lowered_free(lowered);

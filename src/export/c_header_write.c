@@ -69,6 +69,16 @@ static void write_weights(FILE *file, const rt_c_name *name, const rt_lowered *l
     fputs("\n};\n\n", file);
 }
 
+static void write_steps(FILE *file, const rt_c_name *name, const rt_lowered *l)
+{
+    if (l->network.step_count == 0)
+        return;
+    fprintf(file, "static const signed char %s_steps[%zu] = {", name->small, l->network.step_count);
+    for (size_t i = 0; i < l->network.step_count; ++i)
+        fprintf(file, "%s%d,", i % 24 ? "" : "\n    ", l->steps[i]);
+    fputs("\n};\n\n", file);
+}
+
 static void write_tables(FILE *file, const rt_c_name *name, const rt_lowered *l)
 {
     const retort_network *n = &l->network;
@@ -87,14 +97,17 @@ static void write_tables(FILE *file, const rt_c_name *name, const rt_lowered *l)
         fputs("}, {", file);
         for (int k = 0; k < RETORT_NUMBERS; ++k)
             fprintf(file, "%s%ld", k ? ", " : "", op->numbers[k]);
-        fputs("}, ", file);
-        write_float(file, op->real);
-        fputs("},\n", file);
+        fputs("}, {", file);
+        write_float(file, op->reals[0]);
+        fputs(", ", file);
+        write_float(file, op->reals[1]);
+        fputs("}},\n", file);
     }
-    fprintf(file, "};\n\nstatic const retort_network %s = {\n    %s_tensors, %s_operators, %s_weights,\n", name->small,
+    fprintf(file, "};\n\nstatic const retort_network %s = {\n    %s_tensors, %s_operators, %s_weights, ", name->small,
             name->small, name->small, name->small);
-    fprintf(file, "    %d, %d, %d, %d, %zu, %zu,\n};\n\n#endif\n", n->tensor_count, n->operator_count, n->input,
-            n->output, n->weight_count, n->arena_count);
+    fprintf(file, n->step_count ? "%s_steps,\n" : "NULL,\n", name->small);
+    fprintf(file, "    %d, %d, %d, %d, %zu, %zu, %zu,\n};\n\n#endif\n", n->tensor_count, n->operator_count, n->input,
+            n->output, n->weight_count, n->step_count, n->arena_count);
 }
 
 rt_status rt_c_header_write(const char *path, const rt_c_name *name, const rt_lowered *lowered,
@@ -108,6 +121,7 @@ rt_status rt_c_header_write(const char *path, const rt_c_name *name, const rt_lo
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = c ? uselocale(c) : (locale_t)0;
     write_about(file, name, lowered, about, about_count);
     write_weights(file, name, lowered);
+    write_steps(file, name, lowered);
     write_tables(file, name, lowered);
     if (c) {
         uselocale(before);

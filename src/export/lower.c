@@ -40,35 +40,47 @@ static void find_lives(const rt_lowering *l, placing *p)
     p->buffers[program->output].last = end;
 }
 
-static void fill_tensor(retort_tensor *tensor, const rt_sizes *sizes, bool constant, size_t offset)
+static void fill_tensor(retort_tensor *tensor, const rt_sizes *sizes, int constant, size_t offset)
 {
     *tensor = (retort_tensor){.dims = {1, 1, 1, 1, 1}, .constant = constant, .offset = offset};
     for (size_t d = 0; d < sizes->count; ++d)
         tensor->dims[RETORT_DIMS - sizes->count + d] = sizes->dims[d];
 }
 
+/* Whether a value is a constant of the wanted kind. */
+static bool is_constant(const rt_value *value, bool narrow)
+{
+    return value->data && !value->integer && value->narrow == narrow;
+}
+
 static rt_status fill(const rt_lowering *l, const placing *p, int tensor_count, size_t arena, rt_lowered *to,
                       rt_error *err)
 {
     const rt_program *program = l->program;
-    size_t weights = 0;
+    size_t counts[2] = {0}, offsets[2] = {0}; /* weights, and steps */
     for (size_t i = 0; i < program->value_count; ++i)
-        weights += program->values[i].data && p->tensors[i] >= 0 ? value_floats(&l->sizes[i]) : 0;
+        for (int narrow = 0; narrow < 2; ++narrow)
+            counts[narrow] += is_constant(&program->values[i], narrow) ? value_floats(&l->sizes[i]) : 0;
     to->tensors = calloc((size_t)tensor_count, sizeof *to->tensors);
-    to->weights = calloc(weights + 1, sizeof *to->weights);
-    if (!to->tensors || !to->weights)
-        return rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu weights", weights);
-    size_t offset = 0;
+    to->weights = calloc(counts[0] + 1, sizeof *to->weights);
+    to->steps = calloc(counts[1] + 1, sizeof *to->steps);
+    if (!to->tensors || !to->weights || !to->steps)
+        return rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu weights", counts[0] + counts[1]);
     for (size_t i = 0; i < program->value_count; ++i) {
         const rt_value *value = &program->values[i];
         size_t count = value_floats(&l->sizes[i]);
         if (p->tensors[i] < 0)
             continue;
-        fill_tensor(&to->tensors[p->tensors[i]], &l->sizes[i], value->data != NULL,
-                    value->data ? offset : p->buffers[i].offset / sizeof(float));
+        fill_tensor(&to->tensors[p->tensors[i]], &l->sizes[i],
+                    !value->data    ? RETORT_COMPUTED
+                    : value->narrow ? RETORT_STEPS
+                                    : RETORT_WEIGHTS,
+                    value->data ? offsets[value->narrow] : p->buffers[i].offset / sizeof(float));
         if (value->data) {
-            memcpy(to->weights + offset, value->data, count * sizeof(float));
-            offset += count;
+            size_t *offset = &offsets[value->narrow];
+            memcpy(value->narrow ? (void *)(to->steps + *offset) : (void *)(to->weights + *offset), value->data,
+                   count * rt_value_size(value));
+            *offset += count;
         }
     }
     const rt_sizes *input = &l->sizes[program->input];
@@ -79,11 +91,13 @@ static rt_status fill(const rt_lowering *l, const placing *p, int tensor_count, 
     to->network = (retort_network){.tensors = to->tensors,
                                    .operators = to->operators,
                                    .weights = to->weights,
+                                   .steps = to->steps,
                                    .tensor_count = tensor_count,
                                    .operator_count = (int)program->operator_count,
                                    .input = p->tensors[program->input],
                                    .output = p->tensors[program->output],
-                                   .weight_count = weights,
+                                   .weight_count = counts[0],
+                                   .step_count = counts[1],
                                    .arena_count = arena / sizeof(float)};
     return RT_OK;
 }
@@ -137,6 +151,7 @@ void rt_lowered_free(rt_lowered *lowered)
     free(lowered->tensors);
     free(lowered->operators);
     free(lowered->weights);
+    free(lowered->steps);
     *lowered = (rt_lowered){0};
 }
 

@@ -11,6 +11,7 @@ typedef struct rt_lowered {
     retort_tensor *tensors;
     retort_operator *operators;
     float *weights;
+    signed char *steps; /* weights that are quantised */
     size_t height, width, channels, classes;
 } rt_lowered;
 

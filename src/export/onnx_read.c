@@ -81,9 +81,9 @@ static void read_constant(rt_program *program, const rt_field *message)
             raw = field;
     }
     check_end(program, &in, "initializer");
-    size_t count, bytes = type == TYPE_INT64 ? sizeof(int64_t) : sizeof(float);
-    if (type != TYPE_FLOAT && type != TYPE_INT64)
-        refuse(program, "neither float nor int64 is", name.bytes);
+    size_t count, bytes = rt_value_size(&(rt_value){.integer = type == TYPE_INT64, .narrow = type == TYPE_INT8});
+    if (type != TYPE_FLOAT && type != TYPE_INT64 && type != TYPE_INT8)
+        refuse(program, "neither float, int8 nor int64 is", name.bytes);
     else if (!rt_sizes_count(&sizes, &count) || raw.size != count * bytes)
         refuse(program, "raw_data and dims do not agree in", name.bytes);
     if (!good(program))
@@ -99,10 +99,13 @@ static void read_constant(rt_program *program, const rt_field *message)
         rt_program_integers(program, name.bytes, integers, count);
         return;
     }
-    float *values = malloc(raw.size + 1);
+    void *values = malloc(raw.size + 1);
     if (values && raw.size > 0)
         memcpy(values, raw.data, raw.size);
-    rt_program_own_floats(program, name.bytes, &sizes, values);
+    if (type == TYPE_INT8)
+        rt_program_own_steps(program, name.bytes, &sizes, values);
+    else
+        rt_program_own_floats(program, name.bytes, &sizes, values);
 }
 
 /* `number` is that of a message field; false where there is none. */

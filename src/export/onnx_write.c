@@ -48,9 +48,9 @@ static void write_constant(rt_protobuf *out, const rt_value *value)
     rt_protobuf_begin(out, GRAPH_INITIALIZER, &mark);
     for (size_t i = 0; i < value->sizes.count; ++i)
         rt_protobuf_integer(out, TENSOR_DIMS, value->sizes.dims[i]);
-    rt_protobuf_integer(out, TENSOR_TYPE, value->integer ? TYPE_INT64 : TYPE_FLOAT);
+    rt_protobuf_integer(out, TENSOR_TYPE, value->integer ? TYPE_INT64 : value->narrow ? TYPE_INT8 : TYPE_FLOAT);
     rt_protobuf_text(out, TENSOR_NAME, value->name);
-    rt_protobuf_bytes(out, TENSOR_RAW, value->data, count * (value->integer ? sizeof(int64_t) : sizeof(float)));
+    rt_protobuf_bytes(out, TENSOR_RAW, value->data, count * rt_value_size(value));
     rt_protobuf_end(out, mark);
 }
 

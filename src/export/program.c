@@ -13,6 +13,12 @@ static const char *const names[RT_OPERATOR_KINDS] = {
     [RT_OPERATOR_SUB] = "Sub",
     [RT_OPERATOR_MUL] = "Mul",
     [RT_OPERATOR_DIV] = "Div",
+    [RT_OPERATOR_SIGMOID] = "Sigmoid",
+    [RT_OPERATOR_ERF] = "Erf",
+    [RT_OPERATOR_HARD_SIGMOID] = "HardSigmoid",
+    [RT_OPERATOR_HARD_SWISH] = "HardSwish",
+    [RT_OPERATOR_SOFTMAX] = "Softmax",
+    [RT_OPERATOR_LAYER_NORMALIZATION] = "LayerNormalization",
     [RT_OPERATOR_MAX_POOL] = "MaxPool",
     [RT_OPERATOR_AVERAGE_POOL] = "AveragePool",
     [RT_OPERATOR_GLOBAL_AVERAGE_POOL] = "GlobalAveragePool",
@@ -24,10 +30,12 @@ static const char *const names[RT_OPERATOR_KINDS] = {
     [RT_OPERATOR_TRANSPOSE] = "Transpose",
     [RT_OPERATOR_RESHAPE] = "Reshape",
     [RT_OPERATOR_FLATTEN] = "Flatten",
+    [RT_OPERATOR_QUANTIZE_LINEAR] = "QuantizeLinear",
+    [RT_OPERATOR_DEQUANTIZE_LINEAR] = "DequantizeLinear",
 };
 
-static const char *const attributes[] = {"kernel_shape", "strides", "pads",   "dilations", "group",
-                                         "epsilon",      "axis",    "transB", "perm",      "count_include_pad"};
+static const char *const attributes[] = {"kernel_shape", "strides", "pads", "dilations",         "group", "epsilon",
+                                         "axis",         "transB",  "perm", "count_include_pad", "alpha", "beta"};
 
 static bool is_text(const char *known, const char *text, size_t length)
 {
@@ -63,6 +71,14 @@ const rt_attribute *rt_operator_attribute(const rt_operator *op, const char *nam
     return NULL;
 }
 
+rt_sizes rt_shape_sizes(const rt_shape *shape)
+{
+    rt_sizes sizes = {.count = shape->count};
+    for (size_t i = 0; i < shape->count; ++i)
+        sizes.dims[i] = (int64_t)shape->dims[i];
+    return sizes;
+}
+
 bool rt_sizes_count(const rt_sizes *sizes, size_t *count)
 {
     *count = 1;
@@ -70,6 +86,11 @@ bool rt_sizes_count(const rt_sizes *sizes, size_t *count)
         if (sizes->dims[i] < 0 || __builtin_mul_overflow(*count, (size_t)sizes->dims[i], count))
             return false;
     return *count <= SIZE_MAX / 64;
+}
+
+size_t rt_value_size(const rt_value *value)
+{
+    return value->integer ? sizeof(int64_t) : value->narrow ? sizeof(int8_t) : sizeof(float);
 }
 
 void rt_program_free(rt_program *program)
@@ -126,11 +147,21 @@ int rt_program_floats(rt_program *program, const char *name, const rt_sizes *siz
     return add_value(program, name, &(rt_value){.sizes = *sizes, .data = borrowed});
 }
 
-int rt_program_own_floats(rt_program *program, const char *name, const rt_sizes *sizes, float *owned)
+static int own(rt_program *program, const char *name, const rt_sizes *sizes, void *owned, bool narrow)
 {
     if (!owned && program->error.status == RT_OK)
         rt_fail(&program->error, RT_ERROR_MEMORY, "no memory for '%s'", name);
-    return add_value(program, name, &(rt_value){.sizes = *sizes, .data = owned, .owned = owned});
+    return add_value(program, name, &(rt_value){.narrow = narrow, .sizes = *sizes, .data = owned, .owned = owned});
+}
+
+int rt_program_own_floats(rt_program *program, const char *name, const rt_sizes *sizes, float *owned)
+{
+    return own(program, name, sizes, owned, false);
+}
+
+int rt_program_own_steps(rt_program *program, const char *name, const rt_sizes *sizes, int8_t *owned)
+{
+    return own(program, name, sizes, owned, true);
 }
 
 int rt_program_integers(rt_program *program, const char *name, const int64_t *values, size_t count)

@@ -25,6 +25,12 @@ typedef enum rt_operator_kind {
     RT_OPERATOR_SUB,
     RT_OPERATOR_MUL,
     RT_OPERATOR_DIV,
+    RT_OPERATOR_SIGMOID,
+    RT_OPERATOR_ERF,
+    RT_OPERATOR_HARD_SIGMOID,
+    RT_OPERATOR_HARD_SWISH,
+    RT_OPERATOR_SOFTMAX,
+    RT_OPERATOR_LAYER_NORMALIZATION,
     RT_OPERATOR_MAX_POOL,
     RT_OPERATOR_AVERAGE_POOL,
     RT_OPERATOR_GLOBAL_AVERAGE_POOL,
@@ -36,6 +42,8 @@ typedef enum rt_operator_kind {
     RT_OPERATOR_TRANSPOSE,
     RT_OPERATOR_RESHAPE,
     RT_OPERATOR_FLATTEN,
+    RT_OPERATOR_QUANTIZE_LINEAR,
+    RT_OPERATOR_DEQUANTIZE_LINEAR,
     RT_OPERATOR_KINDS
 } rt_operator_kind;
 
@@ -48,6 +56,7 @@ typedef struct rt_sizes {
 typedef struct rt_value {
     char name[RT_PROGRAM_NAME];
     bool integer;     /* a constant of int64_t, not of float */
+    bool narrow;      /* a constant of int8_t, which DequantizeLinear alone reads */
     rt_sizes sizes;   /* of constants and the input, whose first is the batch, 1 here and any in a file */
     const void *data; /* constants alone */
     void *owned;      /* what to free with the program; data may be borrowed */
@@ -87,6 +96,8 @@ int rt_program_input(rt_program *program, const char *name, const rt_sizes *size
 int rt_program_floats(rt_program *program, const char *name, const rt_sizes *sizes, const float *borrowed);
 int rt_program_own_floats(rt_program *program, const char *name, const rt_sizes *sizes,
                           float *owned); /* NULL: no memory */
+int rt_program_own_steps(rt_program *program, const char *name, const rt_sizes *sizes,
+                         int8_t *owned); /* of quantised numbers; NULL: no memory */
 int rt_program_integers(rt_program *program, const char *name, const int64_t *values, size_t count);
 int rt_program_operator(rt_program *program, rt_operator_kind kind, const char *name, const int *inputs, size_t count);
 
@@ -103,6 +114,11 @@ const char *rt_operator_name(rt_operator_kind kind); /* "Conv" */
 rt_operator_kind rt_operator_find(const char *name, size_t length);
 /* The attribute's name in static storage, or NULL where no operator of ours has one of that name. */
 const char *rt_attribute_find(const char *name, size_t length);
+
+rt_sizes rt_shape_sizes(const rt_shape *shape);
+
+/* Bytes of each number of a constant. */
+size_t rt_value_size(const rt_value *value);
 
 /* What there is of a value: the product of its sizes; false where that is negative or more than fits. */
 bool rt_sizes_count(const rt_sizes *sizes, size_t *count);

@@ -1,5 +1,5 @@
 /* The operations are those of Python's pickletools, by the same names. What is not in the table does not exist here:
- * above all what makes objects of classes (INST, OBJ, NEWOBJ). */
+ * above all what makes objects of any class (INST, OBJ). NEWOBJ makes what the host has of a name, of nothing. */
 #include "formats/pickle.h"
 
 #include <stdio.h>
@@ -243,6 +243,15 @@ static rt_status call(rt_pickle_machine *m)
     return push_result(m, status, result, &inner);
 }
 
+/* NEWOBJ: a class and what its __new__ gets, which is nothing here. Its attributes come with BUILD. */
+static rt_status make(rt_pickle_machine *m)
+{
+    const rt_pickle_value *arguments = m->depth > 0 ? m->stack[m->depth - 1] : NULL;
+    if (arguments && arguments->kind == RT_PICKLE_TUPLE && arguments->count > 0)
+        return rt_pickle_refuse(m, "an object made of something");
+    return call(m);
+}
+
 /* BINPERSID */
 static rt_status recall_outside(rt_pickle_machine *m)
 {
@@ -254,11 +263,14 @@ static rt_status recall_outside(rt_pickle_machine *m)
     return push_result(m, status, result, &inner);
 }
 
-/* BUILD sets attributes. Dictionaries of tensors have them (`_metadata`: versions of layers), and nobody needs them. */
+/* BUILD sets attributes. Dictionaries of tensors have them (`_metadata`: versions of layers), and so do the host's
+ * objects; nobody needs them. */
 static rt_status attributes(rt_pickle_machine *m)
 {
     rt_pickle_value *state, *object;
     RT_TRY(rt_pickle_pop(m, &state));
+    if (m->depth > 0 && m->stack[m->depth - 1] && m->stack[m->depth - 1]->kind == RT_PICKLE_OBJECT)
+        return RT_OK;
     return rt_pickle_top(m, RT_PICKLE_DICT, &object);
 }
 
@@ -280,6 +292,7 @@ static rt_status (*const operations[256])(rt_pickle_machine *) = {
     ['e'] = extend_to_mark, ['u'] = extend_to_mark, ['q'] = keep,           ['r'] = keep,
     [0x94] = keep,          ['h'] = recall_kept,    ['j'] = recall_kept,    ['c'] = name_in_lines,
     [0x93] = name_on_stack, ['R'] = call,           ['Q'] = recall_outside, ['b'] = attributes,
+    [0x81] = make,
 };
 
 static rt_status run(rt_pickle_machine *m, rt_pickle_value **value)

@@ -7,10 +7,10 @@
 
 #include "base/quote.h"
 
-enum { STORAGE_OBJECT, TENSOR_OBJECT };
+enum { STORAGE_OBJECT, TENSOR_OBJECT, INERT_OBJECT };
 
 /* What a name does when it is called. */
-enum deed { NOTHING, MAKE_DICTIONARY, MAKE_TENSOR, MAKE_PARAMETER, MAKE_SIZE, MAKE_DEVICE, STORAGE };
+enum deed { NOTHING, MAKE_DICTIONARY, MAKE_TENSOR, MAKE_PARAMETER, MAKE_SIZE, MAKE_DEVICE, MAKE_NAMESPACE, STORAGE };
 
 /* All names that a pickle may use. Storages were of "torch.cuda" while their tensors were on a GPU. */
 static const struct name {
@@ -25,6 +25,7 @@ static const struct name {
     {"torch._utils", "_rebuild_parameter", MAKE_PARAMETER, 0},
     {"torch", "Size", MAKE_SIZE, 0},
     {"torch", "device", MAKE_DEVICE, 0},
+    {"argparse", "Namespace", MAKE_NAMESPACE, 0}, /* the command line of who trained */
     {"torch", "float32", NOTHING, 0},
     {"torch", "float64", NOTHING, 0},
     {"torch", "float16", NOTHING, 0},
@@ -163,6 +164,11 @@ static rt_status call(void *context, rt_pickle *pickle, int number, const rt_pic
         return RT_OK;
     case MAKE_DEVICE:
         return RT_OK; /* None: nobody asks where a tensor was */
+    case MAKE_NAMESPACE:
+        if (first)
+            return fail(err, "a namespace made of something");
+        *result = (rt_pickle_value){.kind = RT_PICKLE_OBJECT, .object_type = INERT_OBJECT};
+        return RT_OK;
     default:
         return rt_fail(err, RT_ERROR_FORMAT, "'%s.%s' cannot be called", names[number].module, names[number].name);
     }

@@ -80,7 +80,13 @@ def main():
     save("tensor.pth", torch.ones(1))
     save("no_tensors.pth", {"epoch": 1, "lr": 0.1})
     save("whole_network.pth", torch.nn.Linear(1, 1))
+    settings = argparse.Namespace(lr=0.1, img_size=None, mean=[0.5], hflip=True)
     save("namespace.th", {"args": argparse.Namespace(lr=0.1), "model": {"a": torch.ones(1)}}, stream=True)
+    save("timm.pth.tar", {"epoch": 3, "arch": "resnet8", "state_dict": state_dict(), "optimizer": {"state": {}},
+                          "version": 2, "args": settings, "metric": 66.5})
+    save("namespace_with_code.pth", {"args": argparse.Namespace(hook=Hostile()), "model": {"a": torch.ones(1)}})
+    save("namespace_with_class.pth", {"args": argparse.Namespace(folder=pathlib.PurePosixPath("a")),
+                                      "model": {"a": torch.ones(1)}})
     save("hostile.pth", {"model": {"a": torch.ones(1)}, "hook": Hostile()})
     save("hostile.th", {"model": {"a": torch.ones(1)}, "hook": Hostile()}, stream=True)
     save("expanded.pth", {"a": torch.ones(1).expand(100000)})

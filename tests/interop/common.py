@@ -26,7 +26,7 @@ def need(*packages):
 
 
 class Bench:
-    """A temporary folder with CIFAR-10's test file in it, and the two programs."""
+    """A temporary folder with CIFAR-10's files in it, and the two programs."""
 
     def __init__(self):
         import numpy
@@ -41,6 +41,8 @@ class Bench:
         records[:, 0] = numpy.arange(IMAGES) % CLASSES
         records[:, 1:] = self.bytes.reshape(IMAGES, -1)
         records.tofile(self.path("test_batch.bin"))
+        for number in range(1, 6):
+            records.tofile(self.path(f"data_batch_{number}.bin"))
         self.data = ["--data", "cifar:" + self.folder.name, "--split", "test"]
 
     def path(self, name):
@@ -63,7 +65,11 @@ class Bench:
         return path
 
     def export(self, weights, *options):
-        return json.loads(self.run(self.retort, "export", "--weights", weights, *self.data, "--force", *options))
+        return self.measure("export", "--weights", weights, *self.data, "--force", *options)
+
+    def measure(self, *command):
+        """What a command of retort's prints as JSON."""
+        return json.loads(self.run(self.retort, *command))
 
     def logits(self, weights):
         import numpy

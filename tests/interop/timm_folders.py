@@ -5,9 +5,12 @@ torch, timm, numpy = need("torch", "timm", "numpy")
 bench = Bench()
 torch.set_num_threads(1)
 compared = 0
+EVERY = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "mobilenet_v2", "mobilenet_v3_small",
+         "mobilenet_v3_large", "efficientnet_b0", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vit_tiny",
+         "vit_small", "vit_b_16", "deit_tiny")
 
 for model in bench.models():
-    if model not in ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2"):
+    if model not in EVERY:
         continue
     weights = bench.weights(model)
     folder = bench.path(model)
@@ -22,5 +25,5 @@ for model in bench.models():
     bench.compare(model + " timm", found, bench.logits(weights))
     compared += 1
 
-assert compared >= 5
+assert compared == len(EVERY)
 bench.finish()

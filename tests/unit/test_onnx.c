@@ -16,6 +16,7 @@
 #include "export/lowered.h"
 #include "export/onnx.h"
 #include "export/protobuf.h"
+#include "export/quantize.h"
 #include "retort/random.h"
 #include "scratch_file.h"
 
@@ -40,13 +41,35 @@ static rt_graph *small_graph(void)
     x = rt_graph_channel_slice(graph, "slice", rt_graph_channel_shuffle(graph, "shuffle", x, 2), 2, 4);
     x = rt_graph_add(graph, "add", x, z);
     x = rt_graph_average_pool(graph, "mean", x, (rt_window){.kernel = 3, .stride = 2, .padding = 1});
+    x = rt_graph_scale(graph, "scale", x,
+                       rt_graph_hard_sigmoid(graph, "gate", rt_graph_global_average_pool(graph, "squeeze", x)));
+    x = rt_graph_layer_norm(graph, "norm", rt_graph_tokens(graph, "tokens", x, "token", "places"), 1e-6);
+    x = rt_graph_attention(graph, "attention", rt_graph_linear_each(graph, "qkv", x, 12, true), 2);
+    x = rt_graph_gelu(graph, "gelu", rt_graph_hard_swish(graph, "swish", rt_graph_silu(graph, "silu", x)));
     x = rt_graph_resize(graph, "resize", x, 3, 1);
     rt_graph_output(graph, rt_graph_linear(graph, "fc", rt_graph_flatten(graph, "flatten", x), CLASSES, true));
     assert_int_equal(rt_graph_finish(graph, NULL), RT_OK);
     return graph;
 }
 
-static void write_small(bool normalize)
+/* In place of a program, what quantising makes of it. */
+static void quantize(rt_program *program)
+{
+    rt_error err = {0};
+    rt_program quantized;
+    float image[CHANNELS * SIDE * SIDE], *ranges = calloc(program->value_count, sizeof *ranges);
+    assert_non_null(ranges);
+    for (size_t i = 0; i < CHANNELS * SIDE * SIDE; ++i)
+        image[i] = (float)(i % 17) / 16.0f;
+    assert_int_equal(rt_program_measure(program, image, 1, ranges, &err), RT_OK);
+    if (rt_program_quantize(program, ranges, &quantized, &err) != RT_OK)
+        fail_msg("%s", err.message);
+    rt_program_free(program);
+    *program = quantized;
+    free(ranges);
+}
+
+static void write_program(bool normalize, bool int8)
 {
     const float mean[CHANNELS] = {0.5f, 0.25f, 0.125f}, std[CHANNELS] = {0.5f, 0.25f, 2.0f};
     rt_error err = {0};
@@ -57,11 +80,18 @@ static void write_small(bool normalize)
     assert_int_equal(rt_parameters_initialize(parameters, 1, &err), RT_OK);
     const rt_translation how = {.normalize = normalize, .mean = mean, .std = std};
     assert_int_equal(rt_program_translate(graph, parameters, &how, &program, &err), RT_OK);
+    if (int8)
+        quantize(&program);
     if (rt_onnx_write(path, &program, "small", &(rt_text_pair){"key", "value"}, 1, &err) != RT_OK)
         fail_msg("%s", err.message);
     rt_program_free(&program);
     rt_parameters_free(parameters);
     rt_graph_free(graph);
+}
+
+static void write_small(bool normalize)
+{
+    write_program(normalize, false);
 }
 
 /* Refused with one line, or lowered: then *lowered is to be freed. */
@@ -108,13 +138,82 @@ static void normalisation_is_part_of_the_network(void **state)
     assert_true(logits[0][0] != logits[0][1]);
 }
 
-static void damaged_files_are_refused_or_run(void **state)
+/* input [1, 1, 1, 2] -> Gemm of one output, as it is -> Gemm of three, whose numbers are chosen so that the result of
+ * the equation in quantize.h can be said: steps 0.5 for what it reads, and 0.25, 2 and 1 (all weights are 0) for its
+ * outputs. */
+static void quantised_numbers_are_those_of_the_equation(void **state)
 {
     (void)state;
+    static const float first[] = {1.0f, 0.0f};
+    static const float second[] = {127 * 0.25f, 127 * -2.0f, 0.0f}, bias[] = {0.0f, 10.0f, 3.0f};
+    rt_error err = {0};
+    rt_program program = {0}, quantized;
+    rt_lowered lowered;
+    int x = rt_program_input(&program, "images", &(rt_sizes){4, {1, 1, 1, 2}});
+    x = rt_program_operator(&program, RT_OPERATOR_FLATTEN, "rows", &x, 1);
+    const int w = rt_program_floats(&program, "first.weight", &(rt_sizes){2, {1, 2}}, first);
+    x = rt_program_operator(&program, RT_OPERATOR_GEMM, "first", (int[]){x, w}, 2);
+    rt_program_set_integer(&program, "transB", 1);
+    const int v = rt_program_floats(&program, "second.weight", &(rt_sizes){2, {3, 1}}, second);
+    const int b = rt_program_floats(&program, "second.bias", &(rt_sizes){1, {3}}, bias);
+    program.output = rt_program_operator(&program, RT_OPERATOR_GEMM, "second", (int[]){x, v, b}, 3);
+    rt_program_set_integer(&program, "transB", 1);
+    program.classes = 3;
+    assert_int_equal(program.error.status, RT_OK);
+
+    float ranges[16] = {0}, logits[3];
+    const float images[] = {127 * 0.5f, 1.0f, -1.0f, 9.0f};
+    assert_true(program.value_count <= 16);
+    assert_int_equal(rt_program_measure(&program, images, 2, ranges, &err), RT_OK);
+    for (size_t i = 0; i < program.value_count; ++i)
+        assert_true(ranges[i] == ((int)i == x ? 127 * 0.5f : 0.0f));
+    assert_int_equal(rt_program_quantize(&program, ranges, &quantized, &err), RT_OK);
+    rt_program_free(&program);
+    assert_int_equal(rt_onnx_write(path, &quantized, "quantised", NULL, 0, &err), RT_OK);
+    rt_program_free(&quantized);
+    assert_true(open_file(&lowered));
+    assert_int_equal(lowered.network.step_count, 3 + 1); /* and the zero point */
+    static const struct {
+        float x, rounded;
+    } cases[] = {{0.7f, 0.5f}, {0.75f, 1.0f}, {1.25f, 1.0f}, {-0.8f, -1.0f}, {1000.0f, 63.5f}, {-1000.0f, -64.0f}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        run(&lowered, (float[]){cases[i].x, 5.0f}, logits);
+        assert_true(logits[0] == 127 * 0.25f * cases[i].rounded);
+        assert_true(logits[1] == 127 * -2.0f * cases[i].rounded + 10.0f);
+        assert_true(logits[2] == 3.0f);
+    }
+    rt_lowered_free(&lowered);
+}
+
+/* Steps are bytes: what reads numbers must not get them. */
+static void steps_are_for_dequantising_alone(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; ++way) {
+        rt_error err = {0};
+        rt_program program = {0};
+        rt_lowered lowered;
+        int inputs[3] = {rt_program_input(&program, "images", &(rt_sizes){4, {1, 1, 1, 2}})};
+        int8_t *steps = calloc(2, sizeof *steps);
+        assert_non_null(steps);
+        steps[0] = 1;
+        inputs[1] = rt_program_own_steps(&program, "steps", &(rt_sizes){1, {2}}, steps);
+        inputs[2] = inputs[1];
+        program.output = rt_program_operator(&program, way == 0 ? RT_OPERATOR_ADD : RT_OPERATOR_QUANTIZE_LINEAR, "sum",
+                                             inputs, way == 0 ? 2 : 3);
+        program.classes = 2;
+        assert_int_equal(program.error.status, RT_OK);
+        assert_int_equal(rt_lowered_make(&program, &lowered, &err), RT_ERROR_FORMAT);
+        rt_program_free(&program);
+    }
+}
+
+static void damage(bool int8)
+{
     rt_error err = {0};
     rt_bytes file;
     size_t refused = 0, taken = 0;
-    write_small(true);
+    write_program(true, int8);
     assert_int_equal(rt_file_read(path, 1 << 20, &file, &err), RT_OK);
     unsigned char *changed = malloc(file.size);
     assert_non_null(changed);
@@ -154,6 +253,13 @@ static void damaged_files_are_refused_or_run(void **state)
     rt_bytes_free(&file);
 }
 
+static void damaged_files_are_refused_or_run(void **state)
+{
+    (void)state;
+    damage(false);
+    damage(true);
+}
+
 static void protobuf_numbers_come_back(void **state)
 {
     (void)state;
@@ -187,6 +293,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(protobuf_numbers_come_back),
         cmocka_unit_test(normalisation_is_part_of_the_network),
+        cmocka_unit_test(quantised_numbers_are_those_of_the_equation),
+        cmocka_unit_test(steps_are_for_dequantising_alone),
         cmocka_unit_test(damaged_files_are_refused_or_run),
     };
     return cmocka_run_group_tests(tests, make_folder, scratch_remove);

@@ -125,6 +125,23 @@ static void the_network_is_found_under_other_names(void **state)
     }
 }
 
+/* argparse's, as timm's training leaves it beside the network. */
+static void a_namespace_is_passed_over(void **state)
+{
+    (void)state;
+    rt_tensors file;
+    open_file("timm.pth.tar", &file);
+    assert_state(&file);
+    assert_string_equal(file.within, "state_dict");
+    assert_string_equal(rt_tensors_metadata(&file, "args"), "other data");
+    assert_string_equal(rt_tensors_metadata(&file, "metric"), "66.5");
+    rt_tensors_close(&file);
+    open_file("namespace.th", &file);
+    assert_int_equal(file.count, 1);
+    assert_string_equal(file.within, "model");
+    rt_tensors_close(&file);
+}
+
 static void assert_refused(const char *name, const char *words)
 {
     rt_tensors file;
@@ -144,9 +161,10 @@ static void what_is_not_weights_is_refused(void **state)
     static const char no_code[] = " is not a tensor, dictionary, string or number; refused";
     static const char *const called[][2] = {{"hostile.pth", "'posix.system'"},
                                             {"hostile.th", "'posix.system'"},
-                                            {"namespace.th", "'argparse.Namespace'"},
+                                            {"namespace_with_code.pth", "'posix.system'"},
+                                            {"namespace_with_class.pth", "'pathlib.PurePosixPath'"},
                                             {"whole_network.pth", "'torch.nn.modules.linear.Linear'"}};
-    for (size_t i = 0; i < 4; ++i) {
+    for (size_t i = 0; i < 5; ++i) {
         char words[200];
         snprintf(words, sizeof words, "': %s%s", called[i][1], no_code);
         assert_refused(called[i][0], words);
@@ -279,7 +297,9 @@ static void bad_pickles_are_refused(void **state)
         {"NN\x93", 3, "byte 2 of the pickle: a name that is no text"},
         {"(cos\nsystem\no", 13, "'os.system' is not a tensor"},
         {"I1\n.", 4, "byte 0 of the pickle: operation 0x49 is not read"},
-        {"N\x81", 2, "byte 1 of the pickle: operation 0x81 is not read"},
+        {"N\x81", 2, "byte 1 of the pickle: nothing is left to work on"},
+        {"N)\x81", 3, "byte 2 of the pickle: a call of what cannot be called"},
+        {"NN\x85\x81", 4, "byte 3 of the pickle: an object made of something"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
         rt_pickle *pickle;
@@ -324,6 +344,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(state_dicts_are_read_in_all_forms),
         cmocka_unit_test(what_is_no_tensor_is_told_in_words),
         cmocka_unit_test(the_network_is_found_under_other_names),
+        cmocka_unit_test(a_namespace_is_passed_over),
         cmocka_unit_test(what_is_not_weights_is_refused),
         cmocka_unit_test(damage_is_told),
         cmocka_unit_test(pickles_are_read),
