@@ -21,11 +21,14 @@
 
 enum { USUAL_IMAGES = 32, QUANTIZED_IMAGES = 1000, CALIBRATION_IMAGES = 256, MOST_IMAGES = 1000000 };
 
+/* Multiply-accumulates that loops for every machine get done in less than a minute. */
+static const uint64_t affordable_macs = UINT64_C(40000000000);
+
 typedef struct job {
     rt_request request;
     const char *safetensors, *onnx, *c_header, *timm, *images;
     bool fold, normalize, int8;
-    size_t image_count;
+    size_t image_count; /* 0: as many as is usual */
     rt_inputs inputs;
     rt_export_sample sample;
     rt_c_name c_name;
@@ -58,6 +61,14 @@ static rt_status translate_floats(const job *j, bool fold, rt_program *program, 
     return rt_program_translate(j->inputs.network->graph, j->inputs.network->parameters, &how, program, err);
 }
 
+/* `most`, or as many as can be run in reasonable time. */
+static size_t affordable_images(const job *j, size_t most)
+{
+    const uint64_t macs = rt_graph_macs(j->inputs.network->graph) + 1;
+    const uint64_t count = affordable_macs / macs;
+    return count > most ? most : count < USUAL_IMAGES ? USUAL_IMAGES : (size_t)count;
+}
+
 /* Images of training have the say about ranges: those that the loss is measured on do not. */
 static rt_status calibrate(job *j, const rt_program *program, rt_error *err)
 {
@@ -70,7 +81,7 @@ static rt_status calibrate(job *j, const rt_program *program, rt_error *err)
     if (!j->ranges)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for %zu ranges", program->value_count);
     RT_TRY(rt_inputs_open(&request, true, &training, err));
-    rt_status status = rt_export_sample_make(&training, CALIBRATION_IMAGES, &sample, err);
+    rt_status status = rt_export_sample_make(&training, affordable_images(j, CALIBRATION_IMAGES), &sample, err);
     if (status == RT_OK)
         status =
             rt_program_measure(program, j->normalize ? sample.pixels : sample.planes, sample.count, j->ranges, err);
@@ -258,6 +269,8 @@ static rt_status export_all(job *j, const format *formats, size_t count, rt_erro
     RT_TRY(rt_inputs_open(&j->request, j->int8, &j->inputs, err));
     if (j->timm)
         RT_TRY(rt_timm_check(j->inputs.network, err));
+    if (j->image_count == 0)
+        j->image_count = affordable_images(j, j->int8 ? QUANTIZED_IMAGES : USUAL_IMAGES);
     RT_TRY(rt_export_sample_make(&j->inputs, j->image_count, &j->sample, err));
     j->report = json_array();
     for (size_t i = 0; i < count; ++i)
@@ -270,7 +283,7 @@ static rt_status export_all(job *j, const format *formats, size_t count, rt_erro
 
 static int read_image_count(job *j)
 {
-    int64_t count = j->int8 ? QUANTIZED_IMAGES : USUAL_IMAGES;
+    int64_t count = 0;
     double value;
     if (j->images &&
         (rt_number_read(j->images, &count, &value) != RT_NUMBER_INTEGER || count < 1 || count > MOST_IMAGES))
@@ -355,7 +368,8 @@ const rt_command rt_command_export = {
         "Their\n"
         "                      logits may differ by any amount, and \"int8\": {\"top1_fp32\", \"top1\"} says at what "
         "cost\n"
-        "  --images N          images for the comparison, evenly from the split; 32 by default, 1000 with --int8\n"
+        "  --images N          images for the comparison, evenly from the split; 32 by default; with --int8 up to\n"
+        "                      1000, as many as plain loops run in about a minute\n"
         "\n" RT_REQUEST_DETAILS,
     .run = run,
 };
