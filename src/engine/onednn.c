@@ -61,10 +61,15 @@ const char *rt_engine_version(void)
     return text;
 }
 
+bool rt_onednn_has_amx(void)
+{
+    return dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core_amx;
+}
+
 const char *rt_engine_isa(void)
 {
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    if (isa >= dnnl_cpu_isa_avx512_core_amx)
+    if (rt_onednn_has_amx())
         return "AVX-512 AMX";
     if (isa >= dnnl_cpu_isa_avx512_core_bf16)
         return "AVX-512 BF16";

@@ -25,6 +25,9 @@ typedef struct rt_primitive {
     const char *implementation;
 } rt_primitive;
 
+/* Whether its kernels may multiply tiles of bf16 or int8 (AMX), by the CPU and by ONEDNN_MAX_CPU_ISA. */
+bool rt_onednn_has_amx(void);
+
 /* Fails with "convolution 'conv1': oneDNN cannot WHAT (unimplemented)" unless status is success. */
 rt_status rt_onednn_check(const rt_kernel *kernel, dnnl_status_t status, const char *what, rt_error *err);
 
