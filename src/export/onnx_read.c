@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mapping.h"
+#include "base/quote.h"
 #include "export/onnx.h"
 #include "export/onnx_fields.h"
 #include "export/protobuf.h"
-#include "base/mapping.h"
-#include "base/quote.h"
 
 typedef struct text {
     char bytes[RT_PROGRAM_NAME];

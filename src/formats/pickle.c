@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/pickle_machine.h"
 #include "base/quote.h"
+#include "formats/pickle_machine.h"
 
 /* NONE, NEWTRUE, NEWFALSE, EMPTY_TUPLE, EMPTY_LIST, EMPTY_DICT */
 static rt_status constant(rt_pickle_machine *m)

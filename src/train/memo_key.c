@@ -7,11 +7,11 @@
 #include <xxhash.h>
 
 #include "base/cpu.h"
+#include "base/quote.h"
 #include "base/threads.h"
 #include "base/version.h"
 #include "datasets/augment.h"
 #include "engine/place_probe.h"
-#include "base/quote.h"
 #include "train/pretrained.h"
 
 const char *rt_memo_ingredient_name(rt_memo_ingredient ingredient)
