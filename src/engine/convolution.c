@@ -9,6 +9,7 @@
  * (folding.h), an activation and a residual sum as post-operations. */
 #include <stdlib.h>
 
+#include "engine/bias_gradient.h"
 #include "engine/convolution_parts.h"
 #include "engine/folding.h"
 #include "engine/narrow.h"
@@ -23,8 +24,9 @@ struct convolution {
     float *packed_gradient;
     rt_convolution_folded folded; /* frozen with a batch norm */
     bool has_bias;
+    rt_bias_gradient bias_gradient;
     rt_norm_rows src_rows, dst_rows; /* of what is rounded */
-    size_t narrow_at;                /* bytes of scratch before it */
+    size_t narrow_at;                /* bytes of scratch before what is rounded */
 };
 
 static rt_status plan_forward(rt_kernel *kernel, const rt_convolution_sizes *sizes, dnnl_primitive_attr_t attributes,
@@ -78,8 +80,8 @@ static rt_status plan_backward_weights(rt_kernel *kernel, const rt_convolution_s
     RT_TRY(rt_onednn_check(kernel,
                            dnnl_convolution_backward_weights_primitive_desc_create(
                                &c->backward_weights.descriptor, kernel->engine->engine, dnnl_convolution_direct,
-                               c->src_factors, c->any, c->has_bias ? c->bias : NULL, c->dst_factors, sizes->strides,
-                               sizes->dilations, sizes->before, sizes->after, c->forward.descriptor, attributes),
+                               c->src_factors, c->any, NULL, c->dst_factors, sizes->strides, sizes->dilations,
+                               sizes->before, sizes->after, c->forward.descriptor, attributes),
                            "convolve backward to its weights", err));
     RT_TRY(rt_primitive_create(kernel, &c->backward_weights, err));
     const_dnnl_memory_desc_t gradient =
@@ -87,8 +89,6 @@ static rt_status plan_backward_weights(rt_kernel *kernel, const rt_convolution_s
     RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_SRC, c->src_factors, err));
     RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_DIFF_DST, c->dst_factors, err));
     RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_DIFF_WEIGHTS, gradient, err));
-    if (c->has_bias)
-        RT_TRY(rt_primitive_argument(kernel, &c->backward_weights, DNNL_ARG_DIFF_BIAS, c->bias, err));
     kernel->implementation[2] = c->backward_weights.implementation;
     if (dnnl_memory_desc_equal(gradient, c->plain))
         return RT_OK;
@@ -154,6 +154,8 @@ static rt_status plan_factors(rt_kernel *kernel, dnnl_data_type_t factors, rt_er
             status = plan_backward_data(kernel, &sizes, plain_attributes, err);
         if (status == RT_OK)
             status = plan_backward_weights(kernel, &sizes, plain_attributes, err);
+        if (status == RT_OK)
+            status = rt_bias_gradient_plan(kernel, &c->bias_gradient, err);
     }
     dnnl_primitive_attr_destroy(attributes);
     dnnl_primitive_attr_destroy(plain_attributes);
@@ -226,12 +228,10 @@ static rt_status backward(rt_kernel *kernel, const rt_kernel_io *io, rt_error *e
     rt_primitive_point(&c->backward_weights, DNNL_ARG_SRC, src);
     rt_primitive_point(&c->backward_weights, DNNL_ARG_DIFF_DST, diff_dst);
     rt_primitive_point(&c->backward_weights, DNNL_ARG_DIFF_WEIGHTS, c->packed_gradient ? c->packed_gradient : gradient);
-    if (kernel->node->bias >= 0)
-        rt_primitive_point(&c->backward_weights, DNNL_ARG_DIFF_BIAS,
-                           rt_parameter_gradients(kernel->parameters, kernel->node->bias));
     RT_TRY(rt_primitive_run(kernel, &c->backward_weights, io->scratch, err));
     if (c->packed_gradient)
         RT_TRY(rt_onednn_reorder_run(kernel, &c->unpack_gradient, c->packed_gradient, gradient, err));
+    rt_bias_gradient_sum(kernel, &c->bias_gradient, io->diff_dst[0], io->scratch);
     return RT_OK;
 }
 
@@ -243,11 +243,11 @@ static bool can_bf16(const rt_kernel *kernel)
 }
 
 /* Where bf16 is faster than what fp32 would get, as `retort bench --kernels --precision auto` has it on CPUs with
- * AVX512-BF16 and with AMX. A direct convolution must multiply each value that is rounded for it often enough. Winograd's
- * algorithm saves more multiplications than bf16 does, except where its transforms are most of the work: few channels,
- * which in training share norms with it, and weights that are transformed for each step. (Together they are no choice:
- * the transforms amplify bf16's rounding tenfold.) AMX multiplies so fast that it saves nothing there; but it takes 32
- * channels at a time, and images have 3. */
+ * AVX512-BF16 and with AMX. A direct convolution must multiply each value that is rounded for it often enough.
+ * Winograd's algorithm saves more multiplications than bf16 does, except where its transforms are most of the work: few
+ * channels, which in training share norms with it, and weights that are transformed for each step. (Together they are
+ * no choice: the transforms amplify bf16's rounding tenfold.) AMX multiplies so fast that it saves nothing there; but
+ * it takes 32 channels at a time, and images have 3. */
 static bool bf16_is_faster(const rt_kernel *kernel)
 {
     const rt_window *w = &kernel->node->window;
@@ -284,6 +284,7 @@ static void done(rt_kernel *kernel)
     free(c->forward_weights);
     free(c->backward_weights_packed);
     free(c->packed_gradient);
+    rt_bias_gradient_done(&c->bias_gradient);
     rt_convolution_folded_free(&c->folded);
     free(c);
     kernel->state = NULL;

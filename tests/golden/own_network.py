@@ -18,7 +18,7 @@ LAYERS = [
     {"residual": {"body": [{"conv": {"channels": 12, "kernel": 3, "padding": 1, "groups": 12, "bias": False}},
                            {"batch_norm": {}}, {"silu": {}}, {"conv": {"channels": 12, "kernel": 1}}]}},
     {"repeat": {"times": 2, "name": "stage", "layers": [
-        {"residual": {"body": [{"conv": {"channels": 16, "kernel": 3, "padding": 1, "groups": 4, "bias": False}},
+        {"residual": {"body": [{"conv": {"channels": 16, "kernel": 3, "padding": 1, "groups": 4}},
                                {"batch_norm": {}}],
                       "shortcut": [{"conv": {"channels": 16, "kernel": 1, "bias": False}}]}},
         {"relu": {}}]}},
@@ -72,7 +72,7 @@ class Squeeze(nn.Module):
 
 
 def stage(channels):
-    return Sequential(Residual([nn.Conv2d(channels, 16, 3, padding=1, groups=4, bias=False), nn.BatchNorm2d(16)],
+    return Sequential(Residual([nn.Conv2d(channels, 16, 3, padding=1, groups=4), nn.BatchNorm2d(16)],
                                [nn.Conv2d(channels, 16, 1, bias=False)]), nn.ReLU())
 
 
