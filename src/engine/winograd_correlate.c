@@ -108,16 +108,16 @@ void RT_OF_LANES(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, 
                                                    size_t source_tile, const float *gradient, float *product)
 {
     const size_t vectors = vectors_of(outputs);
-    for (size_t left = tiles; left > 0; source += STAY * source_tile, gradient += STAY * vectors * CELL) {
-        const size_t count = left < STAY ? left : STAY;
+    for (size_t first = 0; first < tiles; first += STAY) {
+        const size_t count = tiles - first < STAY ? tiles - first : STAY;
+        const float *left = source + first * source_tile, *right = gradient + first * vectors * CELL;
         size_t v = 0;
         for (; v + 2 <= vectors; v += 2)
-            correlate_panel_2(inputs, source, source_tile, gradient + v * CELL, vectors * CELL, count,
+            correlate_panel_2(inputs, left, source_tile, right + v * CELL, vectors * CELL, count,
                               product + v * RT_LANES, vectors * RT_LANES);
         if (v < vectors)
-            correlate_panel_1(inputs, source, source_tile, gradient + v * CELL, vectors * CELL, count,
+            correlate_panel_1(inputs, left, source_tile, right + v * CELL, vectors * CELL, count,
                               product + v * RT_LANES, vectors * RT_LANES);
-        left -= count;
     }
 }
 

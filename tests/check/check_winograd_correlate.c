@@ -1,5 +1,6 @@
 /* Winograd's weight gradient, in every instruction set that this CPU has, against float64 (winograd_reference.h): all
- * readings of both sides, in blocks of several sizes, shared out by tiles and by outputs as threads do. */
+ * readings of both sides, in blocks of several sizes, shared out by tiles and by outputs as threads do; and the same in
+ * pieces, to the bit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,6 +171,35 @@ static void nonfinite_values_are_seen(void **state)
     }
 }
 
+/* correlate_once() makes the same from pieces: groups of outputs, of which each code has several here, the last one
+ * smaller, and a vector of inputs at a time. */
+static void pieces_have_the_same_bits(void **state)
+{
+    (void)state;
+    enum { SIDE = 8, BATCH = 16, TILES = BATCH * 4, INPUTS = 21, OUTPUTS = 75, COUNT = OUTPUTS * INPUTS * 9 };
+    for (size_t parts = 1; parts <= 2; ++parts) {
+        struct subject s;
+        open_subject(&s, (rt_winograd){SIDE, SIDE, INPUTS, OUTPUTS, TILES}, BATCH, RT_READ_NORM_RELU, RT_READ_PLAIN);
+        s.tile_parts = 1;
+        s.output_parts = parts;
+        for (size_t c = 0; c < code_count; ++c) {
+            const rt_winograd_code *code = codes[c];
+            float *whole = guarded_floats(COUNT), *pieces = guarded_floats(COUNT);
+            float *scratch = guarded_floats(code->correlate_once_floats(&s.shape));
+            double sums[OUTPUTS] = {0.0}, sums_of_pieces[OUTPUTS] = {0.0};
+            correlate(&s, code, whole, sums);
+            for (size_t o = 0; o < parts; ++o)
+                code->correlate_once(&s.shape, &s.src.source, &s.diff_dst.source,
+                                     (rt_winograd_part){0, TILES, first_output(&s, code->lanes, o),
+                                                        first_output(&s, code->lanes, o + 1)},
+                                     scratch, pieces, sums_of_pieces);
+            assert_memory_equal(whole, pieces, COUNT * sizeof *whole);
+            assert_memory_equal(sums, sums_of_pieces, sizeof sums);
+        }
+        guarded_release();
+    }
+}
+
 int main(void)
 {
     code_count = winograd_codes(codes);
@@ -178,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_those_of_float64),
         cmocka_unit_test(nonfinite_values_are_seen),
+        cmocka_unit_test(pieces_have_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
