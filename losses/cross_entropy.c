@@ -50,7 +50,12 @@ RT_WIDE static void sample(void *context, size_t n)
     size_t other = mixed->indices ? (size_t)mixed->indices[n] : label;
     const float *logits = student->values + n * classes;
     double *losses = work->io->scratch, *restrict exponentials = losses + samples + n * classes;
-    double largest = (double)rt_largest(logits, classes);
+    double largest = (double)rt_largest(logits, classes), all = 0.0;
+    if (work->smoothing > 0.0) {
+        for (size_t k = 0; k < classes; ++k)
+            exponentials[k] = (double)logits[k] - largest;
+        all = rt_sum(exponentials, classes);
+    }
     double sum = rt_exponentials(logits, classes, largest, exponentials), log_sum = log(sum), share = 1.0 / sum;
 
     /* The target is `rest` shared by the labels, and `even` everywhere on top of that. */
@@ -59,8 +64,8 @@ RT_WIDE static void sample(void *context, size_t n)
     double loss = -of_label * ((double)logits[label] - largest - log_sum);
     if (of_other > 0.0)
         loss -= of_other * ((double)logits[other] - largest - log_sum);
-    for (size_t k = 0; even > 0.0 && k < classes; ++k)
-        loss -= even * ((double)logits[k] - largest - log_sum);
+    if (even > 0.0)
+        loss -= even * (all - (double)classes * log_sum);
     losses[n] = loss;
     if (!student->gradient)
         return;
