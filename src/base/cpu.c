@@ -58,6 +58,15 @@ size_t rt_available_memory(void)
     return available;
 }
 
+bool rt_memory_has_room(size_t bytes, size_t *available)
+{
+    const size_t hardly_any = (size_t)1 << 30;
+    if (bytes <= hardly_any)
+        return true;
+    *available = rt_available_memory();
+    return bytes <= *available;
+}
+
 double rt_seconds(void)
 {
     struct timespec now;

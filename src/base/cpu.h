@@ -2,6 +2,7 @@
 #ifndef RETORT_BASE_CPU_H
 #define RETORT_BASE_CPU_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The CPU's own name ("AMD EPYC 7B13"), or "unknown CPU". */
@@ -16,6 +17,10 @@ size_t rt_peak_memory(void);
 /* Memory that a program may take without pushing others out, in bytes, as the kernel judges; SIZE_MAX where it does not
  * tell. */
 size_t rt_available_memory(void);
+
+/* Whether so many bytes can be touched: what is too much is not refused where it is allocated, but killed when it is
+ * first touched. One GB and less are not asked about. *available gets rt_available_memory() where there is no room. */
+bool rt_memory_has_room(size_t bytes, size_t *available);
 
 /* Seconds on a clock that never goes back. */
 double rt_seconds(void);

@@ -1,6 +1,5 @@
 /* Who lives where: every value, workspace and gradient of a plan gets its life in steps, and one arena holds them all.
  */
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/cpu.h"
@@ -195,10 +194,8 @@ rt_status rt_plan_place(rt_plan *plan, rt_error *err)
     status = rt_memory_plan(places.buffers, places.count, &plan->arena_bytes, err);
     if (status != RT_OK)
         goto done;
-    /* What is too much would not be refused, but killed when it is first touched. */
-    const size_t hardly_any = (size_t)1 << 30;
-    const size_t available = plan->arena_bytes > hardly_any ? rt_available_memory() : SIZE_MAX;
-    if (plan->arena_bytes > available) {
+    size_t available;
+    if (!rt_memory_has_room(plan->arena_bytes, &available)) {
         status = rt_fail(err, RT_ERROR_MEMORY,
                          "no memory for the activations of a batch of %zu: %zu MB, and %zu MB are free", plan->batch,
                          plan->arena_bytes >> 20, available >> 20);

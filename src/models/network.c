@@ -1,6 +1,5 @@
 #include "models/network.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,13 +56,12 @@ static rt_status check_classes(const rt_network *network, rt_error *err)
                    network->variant, made, network->input.classes);
 }
 
-/* Pages are handed out when they are first touched, so that what is too much would not be refused, but killed later. */
 static rt_status check_memory(const rt_network *network, bool trained, rt_error *err)
 {
     const size_t floats = network->graph->trained_floats * (trained ? 2 : 1) + network->graph->buffer_floats;
-    const size_t bytes = floats * sizeof(float), hardly_any = (size_t)1 << 30;
-    const size_t available = bytes > hardly_any ? rt_available_memory() : SIZE_MAX;
-    if (bytes <= available)
+    const size_t bytes = floats * sizeof(float);
+    size_t available;
+    if (rt_memory_has_room(bytes, &available))
         return RT_OK;
     return rt_fail(err, RT_ERROR_USAGE, "model '%s': its %zu numbers take %.1f GB%s; %.1f GB of memory are free",
                    network->variant, rt_graph_trained_count(network->graph), (double)bytes / 1e9,
