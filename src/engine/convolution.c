@@ -258,8 +258,10 @@ static bool bf16_is_faster(const rt_kernel *kernel)
     const rt_kernel_class *otherwise = rt_kernel_choose(&fp32);
     if (otherwise == &rt_kernel_winograd && !amx)
         return kernel->mode == RT_MODE_FROZEN ? weights <= 16 * 16 : weights >= 256 * 512;
-    if (amx && (channels < 16 || w->kernel > 1))
-        return channels >= 16;
+    if (amx && channels < 16)
+        return false;
+    if (amx && w->kernel > 1)
+        return true;
     return otherwise == &rt_kernel_convolution && w->kernel * w->kernel * w->channels >= 32 * w->stride * w->stride;
 }
 
