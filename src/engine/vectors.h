@@ -50,6 +50,10 @@ RT_INLINE rt_vector rt_broadcast(float value)
     return value - (rt_vector){0};
 }
 
+/* Between the steps of a transform: what was loaded before is loaded again rather than kept, where there are more values
+ * than registers, and spilling them costs more. */
+#define RT_LOAD_AGAIN() __asm__ volatile("" ::: "memory")
+
 /* a b + c, rounded once where the instruction set can. */
 RT_INLINE rt_vector rt_multiply_add(rt_vector a, rt_vector b, rt_vector c)
 {

@@ -1,13 +1,20 @@
-/* Convolutions of 3 x 3 with stride 1 and padding 1 by Winograd's minimal filtering F(4 x 4, 3 x 3)
- * (Lavin and Gray 2016, arXiv:1509.09308): 36 multiplications instead of 144 for a tile of 4 x 4 outputs.
+/* Convolutions of 3 x 3 with padding 1 by Winograd's minimal filtering (Lavin and Gray 2016, arXiv:1509.09308):
  *
- *     dst       = A^T [ (G g G^T) * (B^T d B) ] A        one 6 x 6 tile d of the source, * multiplies by frequency
+ *     dst       = A^T [ (G g G^T) * (B^T d B) ] A        one tile d of the source, * multiplies by frequency
  *     diff_src    the same with each kernel turned by 180 degrees and inputs and outputs exchanged
  *     diff_g    = G^T [ sum over tiles (B^T d B) * (A diff_dst A^T) ] G
  *
- * For many channels the products of each of the 36 frequencies are one matrix multiplication. A thread takes a block of
- * tiles, small enough for its cache, through all three stages. Around the transforms, what a batch norm, a ReLU or a
- * residual needs of the same values is done while they are in registers.
+ * In three forms, each a set of transforms A, B and G:
+ *
+ *     unit        stride 1, F(4 x 4, 3 x 3): 36 multiplications instead of 144 for a tile of 4 x 4 outputs;
+ *     strided     stride 2: what a kernel's middle tap sees, every other pixel, and what its outer taps see, the pixels
+ *                 between, are two convolutions of stride 1. The outer taps are F(4, 2), 5 multiplications for 8, the
+ *                 middle tap needs its 4: in two dimensions 81 instead of 144 for 4 x 4 outputs;
+ *     transposed  the data gradient of stride 2, likewise: 81 instead of 144 for 8 x 8 pixels.
+ *
+ * For many channels the products of each of the 36 or 81 frequencies are one matrix multiplication. A thread takes a
+ * block of tiles, small enough for its cache, through all three stages. Around the transforms, what a batch norm, a
+ * ReLU or a residual needs of the same values is done while they are in registers.
  *
  * Activations are [batch, height, width, channels]. Sources are compiled for several instruction sets; the functions
  * are reached through rt_winograd_code. They allocate nothing, never fail, and each call is one thread's. */
@@ -19,7 +26,12 @@
 
 #include "engine/batch_norm_sums.h"
 
-enum { RT_WINOGRAD_TILE = 4, RT_WINOGRAD_FREQUENCIES = 36 };
+typedef enum rt_winograd_form {
+    RT_WINOGRAD_UNIT,
+    RT_WINOGRAD_STRIDED,
+    RT_WINOGRAD_TRANSPOSED,
+    RT_WINOGRAD_FORMS
+} rt_winograd_form;
 
 /* How the values that a convolution reads are made from those in memory. */
 typedef enum rt_winograd_reading {
@@ -57,8 +69,10 @@ typedef struct rt_winograd_target {
     bool norm_relu; /* for products */
 } rt_winograd_target;
 
+/* A convolution; in the transposed form `src` is what the forward pass calls dst. */
 typedef struct rt_winograd {
-    size_t height, width, inputs, outputs;
+    size_t src_height, src_width, dst_height, dst_width;
+    size_t inputs, outputs;
     size_t block; /* tiles that are taken through the stages together */
 } rt_winograd;
 
@@ -69,7 +83,9 @@ typedef struct rt_winograd_part {
 
 typedef struct rt_winograd_code {
     const char *name; /* "winograd:avx512" */
+    rt_winograd_form form;
     size_t lanes;
+    size_t tile; /* its height and width in outputs */
 
     /* Floats of the weights in the frequency domain. */
     size_t (*weights_floats)(size_t inputs, size_t outputs);
@@ -115,9 +131,9 @@ typedef struct rt_winograd_code {
 } rt_winograd_code;
 
 /* Tiles of one image. */
-size_t rt_winograd_tiles(const rt_winograd *shape);
+size_t rt_winograd_tiles(const rt_winograd_code *code, const rt_winograd *shape);
 
 /* The widest code that this CPU can run, of at most `lanes_limit` lanes; portable code at the least. */
-const rt_winograd_code *rt_winograd_code_for(size_t lanes_limit);
+const rt_winograd_code *rt_winograd_code_for(rt_winograd_form form, size_t lanes_limit);
 
 #endif

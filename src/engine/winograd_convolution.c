@@ -1,4 +1,4 @@
-/* 3 x 3 convolutions of stride 1 by Winograd's algorithm (winograd.h): all three passes.
+/* 3 x 3 convolutions of stride 1 or 2 by Winograd's algorithm (winograd.h): all three passes.
  *
  * A frozen network's weights are transformed once, with a batch norm folded in. In training they change with every step
  * and are transformed into scratch memory right before they are used, large ones piece by piece (winograd_once.c). */
@@ -22,7 +22,7 @@ enum { FEWEST_CHANNELS = 8 };
 static bool fits(const rt_kernel *kernel)
 {
     const rt_window *w = &kernel->node->window;
-    return w->kernel == 3 && w->stride == 1 && w->padding == 1 && w->dilation == 1 && w->groups == 1 &&
+    return w->kernel == 3 && w->stride <= 2 && w->padding == 1 && w->dilation == 1 && w->groups == 1 &&
            rt_kernel_source(kernel, 0).channels >= FEWEST_CHANNELS && kernel->node->shape.channels >= FEWEST_CHANNELS &&
            !kernel->engine->direct_convolutions;
 }
@@ -51,14 +51,17 @@ static rt_status plan_frozen(rt_kernel *kernel, rt_error *err)
     return RT_OK;
 }
 
-static rt_status plan_trained(rt_kernel *kernel, const rt_winograd_code *code, rt_error *err)
+static rt_status plan_trained(rt_kernel *kernel, rt_error *err)
 {
     struct winograd_convolution *c = kernel->state;
-    rt_winograd turned = c->forward.shape;
-    turned.inputs = c->forward.shape.outputs;
-    turned.outputs = c->forward.shape.inputs;
-    RT_TRY(rt_winograd_team_plan(&c->backward, code, turned, kernel->batch, RT_TEAM_BACKWARD, err));
-    RT_TRY(rt_winograd_team_plan(&c->correlation, code, c->forward.shape, kernel->batch, RT_TEAM_CORRELATES, err));
+    const rt_winograd_code *code = c->forward.code;
+    const rt_winograd *shape = &c->forward.shape;
+    const rt_winograd turned = {
+        shape->dst_height, shape->dst_width, shape->src_height, shape->src_width, shape->outputs, shape->inputs, 0};
+    const rt_winograd_form form = code->form == RT_WINOGRAD_STRIDED ? RT_WINOGRAD_TRANSPOSED : RT_WINOGRAD_UNIT;
+    RT_TRY(rt_winograd_team_plan(&c->backward, rt_winograd_code_for(form, lanes_limit()), turned, kernel->batch,
+                                 RT_TEAM_BACKWARD, err));
+    RT_TRY(rt_winograd_team_plan(&c->correlation, code, *shape, kernel->batch, RT_TEAM_CORRELATES, err));
     kernel->keeps_src = true;
     kernel->gives_products = kernel->gives_moments = true;
     if (kernel->wants_diff_src) {
@@ -78,14 +81,15 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
     if (!c)
         return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory", kernel->node->name);
     const rt_extent in = rt_kernel_source(kernel, 0), out = kernel->node->shape;
-    const rt_winograd_code *code = rt_winograd_code_for(lanes_limit());
-    const rt_winograd shape = {in.height, in.width, in.channels, out.channels, 0};
+    const rt_winograd_form form = kernel->node->window.stride == 2 ? RT_WINOGRAD_STRIDED : RT_WINOGRAD_UNIT;
+    const rt_winograd_code *code = rt_winograd_code_for(form, lanes_limit());
+    const rt_winograd shape = {in.height, in.width, out.height, out.width, in.channels, out.channels, 0};
     RT_TRY(rt_winograd_team_plan(&c->forward, code, shape, kernel->batch,
                                  kernel->mode == RT_MODE_FROZEN ? RT_TEAM_FROZEN : RT_TEAM_FORWARD, err));
     ++kernel->weight_packs;
     kernel->implementation[0] = code->name;
     kernel->reads_norms = 1u << 0;
-    return kernel->mode == RT_MODE_FROZEN ? plan_frozen(kernel, err) : plan_trained(kernel, code, err);
+    return kernel->mode == RT_MODE_FROZEN ? plan_frozen(kernel, err) : plan_trained(kernel, err);
 }
 
 static rt_status prepare(rt_kernel *kernel, rt_error *err)

@@ -1,14 +1,14 @@
 /* Winograd's forward block: source tiles to frequencies, one matrix product a frequency, frequencies to outputs. The
- * data gradient is the same on turned weights. Compiled for several instruction sets. */
+ * data gradient is the same on turned weights. Compiled for each form and instruction set. */
 #include "engine/winograd_code.h"
 #include "engine/winograd_multiply.h"
 #include "engine/winograd_tiles.h"
 
-/* Weights lie as [36][panel][inputs][vectors of the panel]: two vectors a panel, and one in the last if the number of
- * vectors is odd. */
-size_t RT_OF_LANES(rt_winograd_weights_floats_)(size_t inputs, size_t outputs)
+/* Weights lie as [frequencies][panel][inputs][vectors of the panel]: two vectors a panel, and one in the last if the
+ * number of vectors is odd. */
+size_t RT_OF_FORM(rt_winograd_weights_floats_)(size_t inputs, size_t outputs)
 {
-    return RT_WINOGRAD_FREQUENCIES * inputs * vectors_of(outputs) * RT_LANES;
+    return FREQUENCIES * inputs * vectors_of(outputs) * RT_LANES;
 }
 
 /* One frequency of `rows` tiles and a panel of outputs; `source` and `product` point at the frequency in the first
@@ -46,8 +46,8 @@ RT_INLINE void multiply_tiles(const size_t rows, const size_t vectors, const flo
 MULTIPLY_PANEL(1)
 MULTIPLY_PANEL(2)
 
-void RT_OF_LANES(rt_winograd_multiply_panel_)(size_t vectors, size_t tiles, const float *source, size_t source_row,
-                                              const float *panel, size_t inputs, float *product, size_t product_row)
+void RT_OF_FORM(rt_winograd_multiply_panel_)(size_t vectors, size_t tiles, const float *source, size_t source_row,
+                                             const float *panel, size_t inputs, float *product, size_t product_row)
 {
     if (vectors == 2)
         multiply_panel_2(tiles, source, source_row, panel, inputs, product, product_row);
@@ -73,7 +73,7 @@ static void multiply_frequency(size_t inputs, size_t outputs, size_t tiles, cons
                                      size_t count, float *cell)                                                        \
     {                                                                                                                  \
         const size_t channels = shape->inputs;                                                                         \
-        float pixels[RT_WINOGRAD_FREQUENCIES * RT_LANES] __attribute__((aligned(64)));                                 \
+        float pixels[WINDOW * WINDOW * RT_LANES] __attribute__((aligned(64)));                                         \
         tile at = tile_at(shape, first);                                                                               \
         for (size_t t = 0; t < count; ++t, at = next_tile(shape, at)) {                                                \
             const bool inside = tile_inside(shape, at);                                                                \
@@ -97,8 +97,8 @@ READ_TILES(RT_READ_NORM)
 READ_TILES(RT_READ_NORM_RELU)
 READ_TILES(RT_READ_NORM_BACKWARD)
 
-void RT_OF_LANES(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first, size_t count,
-                                    float *cells)
+void RT_OF_FORM(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first, size_t count,
+                                   float *cells)
 {
     switch (src->reading) {
     case RT_READ_NORM:
@@ -115,15 +115,15 @@ void RT_OF_LANES(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_
     }
 }
 
-size_t RT_OF_LANES(rt_winograd_convolve_floats_)(const rt_winograd *shape)
+size_t RT_OF_FORM(rt_winograd_convolve_floats_)(const rt_winograd *shape)
 {
     const size_t inputs = vectors_of(shape->inputs), outputs = vectors_of(shape->outputs);
-    return shape->block * (inputs + outputs) * CELL + RT_OF_LANES(rt_winograd_write_floats_)(shape);
+    return shape->block * (inputs + outputs) * CELL + RT_OF_FORM(rt_winograd_write_floats_)(shape);
 }
 
-void RT_OF_LANES(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winograd_source *src,
-                                        const float *transformed, const rt_winograd_target *dst, rt_winograd_part part,
-                                        float *scratch, double *sums)
+void RT_OF_FORM(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winograd_source *src,
+                                       const float *transformed, const rt_winograd_target *dst, rt_winograd_part part,
+                                       float *scratch, double *sums)
 {
     const size_t outputs = part.last_output - part.first_output;
     const size_t plane = shape->inputs * vectors_of(shape->outputs) * RT_LANES;
@@ -132,11 +132,11 @@ void RT_OF_LANES(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winog
     transformed += part.first_output * shape->inputs;
     for (size_t start = part.first_tile; start < part.last_tile; start += shape->block) {
         const size_t left = part.last_tile - start, count = left < shape->block ? left : shape->block;
-        RT_OF_LANES(rt_winograd_read_)(shape, src, start, count, sources);
-        for (size_t f = 0; f < RT_WINOGRAD_FREQUENCIES; ++f)
+        RT_OF_FORM(rt_winograd_read_)(shape, src, start, count, sources);
+        for (size_t f = 0; f < FREQUENCIES; ++f)
             multiply_frequency(shape->inputs, outputs, count, sources + f * RT_LANES, transformed + f * plane,
                                products + f * RT_LANES);
-        RT_OF_LANES(rt_winograd_write_)
+        RT_OF_FORM(rt_winograd_write_)
         (shape, dst, (rt_winograd_part){start, start + count, part.first_output, part.last_output}, products,
          block_sums, sums);
     }

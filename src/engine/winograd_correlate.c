@@ -1,5 +1,5 @@
 /* Winograd's weight gradient: tiles of the source and of diff_dst to frequencies, and for each frequency the product of
- * the two, summed over tiles. Compiled for several instruction sets. */
+ * the two, summed over tiles. Compiled for each form and instruction set. */
 #include "engine/winograd_code.h"
 #include "engine/winograd_multiply.h"
 #include "engine/winograd_tiles.h"
@@ -8,28 +8,28 @@
 RT_INLINE void read_gradient_tile(const rt_winograd *shape, size_t channels, tile at, const reader *r,
                                   rt_winograd_reading reading, bool whole, float *cell)
 {
-    const size_t rows = shape->height - at.row, columns = shape->width - at.column;
-    const size_t corner = (at.first_pixel + at.row * shape->width + at.column) * channels;
-    rt_vector half[6][4];
-#pragma GCC unroll 4
-    for (size_t j = 0; j < 4; ++j) {
-        rt_vector y[4];
-#pragma GCC unroll 4
-        for (size_t i = 0; i < 4; ++i) {
+    const size_t rows = shape->dst_height - at.row, columns = shape->dst_width - at.column;
+    const size_t corner = first_output_of(shape, at) * channels;
+    rt_vector half[SIDE][OUTPUTS];
+#pragma GCC unroll 8
+    for (size_t j = 0; j < OUTPUTS; ++j) {
+        rt_vector y[OUTPUTS];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < OUTPUTS; ++i) {
             if (i < rows && j < columns)
-                y[i] = read_pixel(r, reading, (ptrdiff_t)(corner + (i * shape->width + j) * channels), whole);
+                y[i] = read_pixel(r, reading, (ptrdiff_t)(corner + (i * shape->dst_width + j) * channels), whole);
             else
                 y[i] = (rt_vector){0};
         }
-        transform_gradient(&half[0][j], 4, y);
+        transform_gradient(&half[0][j], OUTPUTS, y);
     }
-#pragma GCC unroll 6
-    for (size_t i = 0; i < 6; ++i) {
-        rt_vector out[6];
+#pragma GCC unroll 9
+    for (size_t i = 0; i < SIDE; ++i) {
+        rt_vector out[SIDE];
         transform_gradient(out, 1, half[i]);
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; ++j)
-            rt_store(cell + (i * 6 + j) * RT_LANES, out[j]);
+#pragma GCC unroll 9
+        for (size_t j = 0; j < SIDE; ++j)
+            rt_store(cell + (i * SIDE + j) * RT_LANES, out[j]);
     }
 }
 
@@ -104,8 +104,8 @@ CORRELATE_PANEL(2)
 /* Tiles whose gradients of a panel stay in the first cache while all inputs pass by. */
 enum { STAY = 32 };
 
-void RT_OF_LANES(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, size_t outputs, const float *source,
-                                                   size_t source_tile, const float *gradient, float *product)
+void RT_OF_FORM(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, size_t outputs, const float *source,
+                                                  size_t source_tile, const float *gradient, float *product)
 {
     const size_t vectors = vectors_of(outputs);
     for (size_t first = 0; first < tiles; first += STAY) {
@@ -121,28 +121,29 @@ void RT_OF_LANES(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, 
     }
 }
 
-/* A product lies as [36][inputs][whole vectors of outputs]. */
-size_t RT_OF_LANES(rt_winograd_product_floats_)(size_t inputs, size_t outputs)
+/* A product lies as [frequencies][inputs][whole vectors of outputs]. */
+size_t RT_OF_FORM(rt_winograd_product_floats_)(size_t inputs, size_t outputs)
 {
-    return RT_WINOGRAD_FREQUENCIES * inputs * vectors_of(outputs) * RT_LANES;
+    return FREQUENCIES * inputs * vectors_of(outputs) * RT_LANES;
 }
 
-size_t RT_OF_LANES(rt_winograd_correlate_floats_)(const rt_winograd *shape)
+size_t RT_OF_FORM(rt_winograd_correlate_floats_)(const rt_winograd *shape)
 {
     return shape->block * (vectors_of(shape->inputs) + vectors_of(shape->outputs)) * CELL;
 }
 
-/* Frequency (1, 1) of A y A^T, where the interpolation point is 1, is the sum of the tile's outputs. */
+/* Where the interpolation point is 1 in both dimensions, A y A^T is the sum of the tile's outputs. */
 static void sum_gradients(size_t tiles, size_t outputs, const float *cells, double *sums)
 {
     const size_t vectors = vectors_of(outputs);
     for (size_t t = 0; t < tiles; ++t)
         for (size_t k = 0; k < outputs; ++k)
-            sums[k] += (double)cells[(t * vectors + k / RT_LANES) * CELL + 7 * RT_LANES + k % RT_LANES];
+            sums[k] += (double)
+                cells[(t * vectors + k / RT_LANES) * CELL + (POINT_ONE * SIDE + POINT_ONE) * RT_LANES + k % RT_LANES];
 }
 
-void RT_OF_LANES(rt_winograd_read_gradients_)(const rt_winograd *shape, const rt_winograd_source *diff_dst,
-                                              rt_winograd_part part, size_t count, float *cells, double *sums)
+void RT_OF_FORM(rt_winograd_read_gradients_)(const rt_winograd *shape, const rt_winograd_source *diff_dst,
+                                             rt_winograd_part part, size_t count, float *cells, double *sums)
 {
     if (diff_dst->reading == RT_READ_NORM_BACKWARD)
         read_gradients_RT_READ_NORM_BACKWARD(shape, diff_dst, part, part.first_tile, count, cells);
@@ -152,21 +153,21 @@ void RT_OF_LANES(rt_winograd_read_gradients_)(const rt_winograd *shape, const rt
         sum_gradients(count, part.last_output - part.first_output, cells, sums + part.first_output);
 }
 
-void RT_OF_LANES(rt_winograd_correlate_)(const rt_winograd *shape, const rt_winograd_source *src,
-                                         const rt_winograd_source *diff_dst, rt_winograd_part part, float *scratch,
-                                         float *product, double *sums)
+void RT_OF_FORM(rt_winograd_correlate_)(const rt_winograd *shape, const rt_winograd_source *src,
+                                        const rt_winograd_source *diff_dst, rt_winograd_part part, float *scratch,
+                                        float *product, double *sums)
 {
     const size_t outputs = part.last_output - part.first_output;
     const size_t plane = shape->inputs * vectors_of(outputs) * RT_LANES;
     float *sources = scratch, *gradients = sources + shape->block * vectors_of(shape->inputs) * CELL;
-    memset(product, 0, RT_WINOGRAD_FREQUENCIES * plane * sizeof *product);
+    memset(product, 0, FREQUENCIES * plane * sizeof *product);
     for (size_t start = part.first_tile; start < part.last_tile; start += shape->block) {
         const size_t left = part.last_tile - start, count = left < shape->block ? left : shape->block;
-        RT_OF_LANES(rt_winograd_read_)(shape, src, start, count, sources);
+        RT_OF_FORM(rt_winograd_read_)(shape, src, start, count, sources);
         part.first_tile = start;
-        RT_OF_LANES(rt_winograd_read_gradients_)(shape, diff_dst, part, count, gradients, sums);
-        for (size_t f = 0; f < RT_WINOGRAD_FREQUENCIES; ++f)
-            RT_OF_LANES(rt_winograd_correlate_frequency_)
+        RT_OF_FORM(rt_winograd_read_gradients_)(shape, diff_dst, part, count, gradients, sums);
+        for (size_t f = 0; f < FREQUENCIES; ++f)
+            RT_OF_FORM(rt_winograd_correlate_frequency_)
         (count, shape->inputs, outputs, sources + f * RT_LANES, vectors_of(shape->inputs) * CELL,
          gradients + f * RT_LANES, product + f * plane);
     }

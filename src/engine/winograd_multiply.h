@@ -1,5 +1,5 @@
-/* Matrix products for the frequencies of a Winograd block, on register tiles. For sources that are compiled for several
- * instruction sets. */
+/* Matrix products for the frequencies of a Winograd block, on register tiles. For sources that are compiled for each
+ * form and instruction sets. */
 #ifndef RETORT_ENGINE_WINOGRAD_MULTIPLY_H
 #define RETORT_ENGINE_WINOGRAD_MULTIPLY_H
 

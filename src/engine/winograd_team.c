@@ -34,7 +34,7 @@ rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *
                                 rt_winograd_task task, rt_error *err)
 {
     *team = (rt_winograd_team){.code = code, .task = task, .shape = shape, .threads = (size_t)rt_threads_count()};
-    team->tiles = batch * rt_winograd_tiles(&shape);
+    team->tiles = batch * rt_winograd_tiles(code, &shape);
     team->splits_outputs = splits_outputs(team, task);
     const size_t share = team->splits_outputs ? team->tiles : (team->tiles + team->threads - 1) / team->threads;
     const size_t block = block_of(shape.inputs, shape.outputs, task);

@@ -5,25 +5,25 @@
 #include "engine/winograd_code.h"
 #include "engine/winograd_tiles.h"
 
-/* A^T m A: 6 x 6 vectors to 4 x 4. */
+/* A^T m A. */
 RT_INLINE void transform_cell(const float *cell, float *outputs)
 {
-    rt_vector half[4][6];
-#pragma GCC unroll 6
-    for (size_t j = 0; j < 6; ++j) {
-        rt_vector m[6];
-#pragma GCC unroll 6
-        for (size_t i = 0; i < 6; ++i)
-            m[i] = rt_load(cell + (i * 6 + j) * RT_LANES);
-        transform_outputs(&half[0][j], 6, m);
+    rt_vector half[OUTPUTS][SIDE];
+#pragma GCC unroll 9
+    for (size_t j = 0; j < SIDE; ++j) {
+        rt_vector m[SIDE];
+#pragma GCC unroll 9
+        for (size_t i = 0; i < SIDE; ++i)
+            m[i] = rt_load(cell + (i * SIDE + j) * RT_LANES);
+        transform_outputs(&half[0][j], SIDE, m);
     }
-#pragma GCC unroll 4
-    for (size_t i = 0; i < 4; ++i) {
-        rt_vector out[4];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < OUTPUTS; ++i) {
+        rt_vector out[OUTPUTS];
         transform_outputs(out, 1, half[i]);
-#pragma GCC unroll 4
-        for (size_t j = 0; j < 4; ++j)
-            rt_store(outputs + (i * 4 + j) * RT_LANES, out[j]);
+#pragma GCC unroll 8
+        for (size_t j = 0; j < OUTPUTS; ++j)
+            rt_store(outputs + (i * OUTPUTS + j) * RT_LANES, out[j]);
     }
 }
 
@@ -80,19 +80,19 @@ RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *ds
                           size_t channel, bool full, bool whole, const float *cell, float *sums, size_t sums_stride)
 {
     const size_t channels = shape->outputs, lanes = channels - channel;
-    const size_t rows = full || shape->height - at.row > 4 ? 4 : shape->height - at.row;
-    const size_t columns = full || shape->width - at.column > 4 ? 4 : shape->width - at.column;
-    float outputs[16 * RT_LANES] __attribute__((aligned(64)));
+    const size_t rows = full || shape->dst_height - at.row > OUTPUTS ? OUTPUTS : shape->dst_height - at.row;
+    const size_t columns = full || shape->dst_width - at.column > OUTPUTS ? OUTPUTS : shape->dst_width - at.column;
+    float outputs[OUTPUTS * OUTPUTS * RT_LANES] __attribute__((aligned(64)));
     transform_cell(cell, outputs);
     RT_LOAD_AGAIN();
     writer w = writer_at(dst, writing, channel, lanes, whole, sums + 2 * sums_stride);
-    size_t offset = (at.first_pixel + at.row * shape->width + at.column) * channels + channel;
-    for (size_t i = 0; i < rows; ++i, offset += shape->width * channels)
+    size_t offset = first_output_of(shape, at) * channels + channel;
+    for (size_t i = 0; i < rows; ++i, offset += shape->dst_width * channels)
 #pragma GCC unroll 4
         for (size_t j = 0; j < columns; ++j) {
             const size_t pixel = offset + j * channels;
             const rt_vector y =
-                write_pixel(dst, writing, &w, rt_load(outputs + (i * 4 + j) * RT_LANES), pixel, lanes, whole);
+                write_pixel(dst, writing, &w, rt_load(outputs + (i * OUTPUTS + j) * RT_LANES), pixel, lanes, whole);
             if (whole)
                 rt_store(dst->values + pixel, y);
             else
@@ -111,7 +111,7 @@ RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *ds
         const size_t channels = shape->outputs, stride = vectors_of(channels) * RT_LANES;                              \
         tile at = tile_at(shape, part.first_tile);                                                                     \
         for (size_t t = part.first_tile; t < part.last_tile; ++t, at = next_tile(shape, at)) {                         \
-            const bool full = at.row + 4 <= shape->height && at.column + 4 <= shape->width;                            \
+            const bool full = at.row + OUTPUTS <= shape->dst_height && at.column + OUTPUTS <= shape->dst_width;        \
             for (size_t c = part.first_output; c < part.last_output; c += RT_LANES, cell += CELL) {                    \
                 if (c + RT_LANES > channels)                                                                           \
                     write_tile(shape, dst, writing, at, c, false, false, cell, sums, stride);                          \
@@ -133,8 +133,7 @@ static void take_pivots(const rt_winograd *shape, const rt_winograd_target *dst,
     const tile at = tile_at(shape, part.first_tile);
     part.last_tile = part.first_tile + 1;
     write_tiles_RT_WRITE_PLAIN(shape, dst, part, cells, NULL);
-    memcpy(pivots + part.first_output,
-           dst->values + (at.first_pixel + at.row * shape->width + at.column) * shape->outputs + part.first_output,
+    memcpy(pivots + part.first_output, dst->values + first_output_of(shape, at) * shape->outputs + part.first_output,
            (part.last_output - part.first_output) * sizeof *pivots);
 }
 
@@ -155,13 +154,13 @@ static void write_moments(const rt_winograd *shape, const rt_winograd_target *ds
     }
 }
 
-size_t RT_OF_LANES(rt_winograd_write_floats_)(const rt_winograd *shape)
+size_t RT_OF_FORM(rt_winograd_write_floats_)(const rt_winograd *shape)
 {
     return 3 * vectors_of(shape->outputs) * RT_LANES;
 }
 
-void RT_OF_LANES(rt_winograd_write_)(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_part part,
-                                     const float *cells, float *block_sums, double *sums)
+void RT_OF_FORM(rt_winograd_write_)(const rt_winograd *shape, const rt_winograd_target *dst, rt_winograd_part part,
+                                    const float *cells, float *block_sums, double *sums)
 {
     const size_t stride = vectors_of(shape->outputs) * RT_LANES;
     if (dst->writing == RT_WRITE_PLAIN) {

@@ -1,4 +1,4 @@
-/* Winograd's forward block and data gradient, in every instruction set that this CPU has, against float64
+/* Winograd's forward block and data gradient, in every form and instruction set that this CPU has, against float64
  * (winograd_reference.h): all readings and writings, on shapes that fill tiles, vectors and panels and shapes that do
  * not, in blocks of several sizes and in several calls. */
 #include <setjmp.h>
@@ -21,7 +21,7 @@ static const size_t batches[] = {1, 3};
 
 enum { MAPS = sizeof maps / sizeof *maps, CHANNELS = sizeof channels / sizeof *channels };
 
-static const rt_winograd_code *codes[3];
+static const rt_winograd_code *codes[MOST_CODES];
 static size_t code_count;
 
 enum residual_place { NO_RESIDUAL, APART, IN_PLACE };
@@ -48,7 +48,8 @@ static const struct writing {
     {.writing = RT_WRITE_PRODUCTS, .norm_relu = true},
 };
 
-/* What is measured, with the units that are allowed: about three times the most that was seen in any code. Sums are in
+/* What is measured, with the units that are allowed: about three times the most that was seen in any code of the form.
+ * Sums are in
  * units of 2^-24 times
  *     moments    pixels times R, and for squares about the mean times R^2, R being the channel's range;
  *     products   sum |g| and sum |g| (|x| + |mean|).
@@ -56,16 +57,19 @@ static const struct writing {
 enum quantity { VALUES, MEAN, SPREAD, SUM, DOT, QUANTITIES };
 static const struct {
     const char *name;
-    double allowed;
-} quantities[QUANTITIES] = {
-    {"values", 160}, {"sum y", 8}, {"sum (y - mean)^2", 8}, {"sum g", 10}, {"sum g (x - mean)", 10}};
+    double allowed[RT_WINOGRAD_FORMS];
+} quantities[QUANTITIES] = {{"values", {160, 40, 18}},
+                            {"sum y", {8, 8, 8}},
+                            {"sum (y - mean)^2", {8, 8, 8}},
+                            {"sum g", {10, 10, 10}},
+                            {"sum g (x - mean)", {10, 10, 10}}};
 
-static struct worst worst[3][QUANTITIES];
+static struct worst worst[MOST_CODES][QUANTITIES];
 
 /* One source and its kernels, with the convolution in float64. */
 struct subject {
     rt_winograd shape;
-    size_t batch, pixels, tiles, calls;
+    size_t batch, pixels, tiles, calls; /* pixels: of outputs */
     bool turned;
     struct operand src;
     float *weights, *residual, *norm_source;
@@ -73,13 +77,14 @@ struct subject {
     double *out, *magnitude;
 };
 
-static void open_subject(struct subject *s, rt_winograd shape, size_t batch, rt_winograd_reading reading, bool turned)
+static void open_subject(struct subject *s, rt_winograd_form form, rt_winograd shape, size_t batch,
+                         rt_winograd_reading reading, bool turned)
 {
     const size_t outputs = shape.outputs;
     *s = (struct subject){.shape = shape, .batch = batch, .turned = turned};
-    s->pixels = batch * shape.height * shape.width;
-    s->tiles = batch * rt_winograd_tiles(&shape);
-    s->src = operand_of("source", reading, s->pixels, shape.inputs);
+    s->pixels = batch * shape.dst_height * shape.dst_width;
+    s->tiles = batch * rt_winograd_tiles(rt_winograd_code_for(form, 4), &shape);
+    s->src = operand_of("source", reading, batch * shape.src_height * shape.src_width, shape.inputs);
     s->weights = guarded_random("weights", 9 * shape.inputs * outputs, 0.0f, 1.0f);
     s->residual = guarded_random("residual", s->pixels * outputs, 0.0f, 3.0f);
     s->norm_source = guarded_random("source of the norm before", s->pixels * outputs, 0.0f, 1.0f);
@@ -88,7 +93,7 @@ static void open_subject(struct subject *s, rt_winograd shape, size_t batch, rt_
     s->norm.shift = guarded_random("shift before", outputs, 0.1f, 0.5f);
     s->out = guarded_doubles(s->pixels * outputs);
     s->magnitude = guarded_doubles(s->pixels * outputs);
-    reference_convolve(&shape, batch, &s->src, s->weights, turned, s->out, s->magnitude);
+    reference_convolve(form, &shape, batch, &s->src, s->weights, turned, s->out, s->magnitude);
 }
 
 static void convolve(const struct subject *s, const rt_winograd_code *code, const float *transformed,
@@ -212,33 +217,43 @@ static size_t block_of(size_t number, size_t tiles)
     return blocks[number % 4];
 }
 
+/* All readings and writings of one shape, in all codes of a form. */
+static void check_form(rt_winograd_form form, size_t number)
+{
+    const size_t *map = maps[number % MAPS], *wide = channels[number / MAPS % CHANNELS];
+    const rt_winograd shape = winograd_shape(form, map[0], map[1], wide[0], wide[1]);
+    for (rt_winograd_reading reading = 0; reading < RT_READINGS; ++reading) {
+        struct subject s;
+        /* The data gradient reads through a norm's backward, on turned kernels. */
+        open_subject(&s, form, shape, batches[number / MAPS / CHANNELS], reading,
+                     reading == RT_READ_NORM_BACKWARD || number % 2);
+        for (size_t c = 0; c < code_count; ++c) {
+            if (codes[c]->form != form)
+                continue;
+            float *transformed = transformed_weights(codes[c], &s.shape, s.weights, s.turned);
+            for (size_t w = 0; w < sizeof writings / sizeof *writings; ++w) {
+                s.shape.block = block_of(number + reading + w, s.tiles);
+                s.calls = 1 + (number + w) % 3;
+                check_writing(&s, codes[c], transformed, &writings[w], worst[c]);
+            }
+        }
+        guarded_release();
+    }
+}
+
 static void outputs_are_those_of_float64(void **state)
 {
     (void)state;
-    for (size_t number = 0; number < MAPS * CHANNELS * 2; ++number) {
-        const size_t *map = maps[number % MAPS], *wide = channels[number / MAPS % CHANNELS];
-        for (rt_winograd_reading reading = 0; reading < RT_READINGS; ++reading) {
-            struct subject s;
-            /* The data gradient reads through a norm's backward, on turned kernels. */
-            open_subject(&s, (rt_winograd){map[0], map[1], wide[0], wide[1], 0}, batches[number / MAPS / CHANNELS],
-                         reading, reading == RT_READ_NORM_BACKWARD || number % 2);
-            for (size_t c = 0; c < code_count; ++c) {
-                float *transformed = transformed_weights(codes[c], &s.shape, s.weights, s.turned);
-                for (size_t w = 0; w < sizeof writings / sizeof *writings; ++w) {
-                    s.shape.block = block_of(number + reading + w, s.tiles);
-                    s.calls = 1 + (number + w) % 3;
-                    check_writing(&s, codes[c], transformed, &writings[w], worst[c]);
-                }
-            }
-            guarded_release();
-        }
-    }
+    for (size_t number = 0; number < MAPS * CHANNELS * 2; ++number)
+        for (rt_winograd_form form = 0; form < RT_WINOGRAD_FORMS; ++form)
+            check_form(form, number);
     size_t far = 0;
     for (size_t c = 0; c < code_count; ++c)
         for (size_t q = 0; q < QUANTITIES; ++q) {
-            const bool close = worst[c][q].units <= quantities[q].allowed;
-            print_message("%-18s %-18s %6.2f of %6.2f units%s\n", codes[c]->name, quantities[q].name, worst[c][q].units,
-                          quantities[q].allowed, close ? "" : "  TOO FAR");
+            const double allowed = quantities[q].allowed[codes[c]->form];
+            const bool close = worst[c][q].units <= allowed;
+            print_message("%-28s %-18s %6.2f of %6.2f units%s\n", winograd_code_name(codes[c]), quantities[q].name,
+                          worst[c][q].units, allowed, close ? "" : "  TOO FAR");
             far += !close;
         }
     assert_int_equal(far, 0);
@@ -248,10 +263,13 @@ static void outputs_are_those_of_float64(void **state)
 static void tiles_are_computed_alike(void **state)
 {
     (void)state;
-    struct subject s;
-    open_subject(&s, (rt_winograd){9, 11, 20, 37, 0}, 3, RT_READ_NORM_RELU, false);
-    const size_t count = s.pixels * s.shape.outputs;
     for (size_t c = 0; c < code_count; ++c) {
+        const rt_winograd_code *code = codes[c];
+        struct subject s;
+        open_subject(&s, code->form, winograd_shape(code->form, 17, 21, 20, 37), 3, RT_READ_NORM_RELU, false);
+        const size_t height = s.shape.dst_height, width = s.shape.dst_width,
+                     wide = (width + code->tile - 1) / code->tile;
+        const size_t count = s.pixels * s.shape.outputs;
         float *transformed = transformed_weights(codes[c], &s.shape, s.weights, false);
         float *whole = guarded_floats(count), *parts = guarded_floats(count);
         s.shape.block = s.tiles;
@@ -266,16 +284,25 @@ static void tiles_are_computed_alike(void **state)
                                    (rt_winograd_part){first, last, 0, s.shape.outputs}, scratch, NULL);
                 tile = first;
                 for (size_t p = 0; p < s.pixels; ++p) {
-                    const size_t column = p % 11, row = p / 11 % 9, image = p / 99;
-                    const bool done = (image * 3 + row / 4) * 3 + column / 4 >= first;
+                    const size_t column = p % width, row = p / width % height, image = p / width / height;
+                    const size_t within = row / code->tile * wide + column / code->tile;
+                    const bool done = image * (s.tiles / 3) + within >= first;
                     for (size_t k = 0; k < s.shape.outputs; ++k)
                         assert_true(isnan(parts[p * s.shape.outputs + k]) == !done);
                 }
             }
             assert_memory_equal(parts, whole, count * sizeof(float));
         }
+        guarded_release();
     }
-    guarded_release();
+}
+
+static bool output_sees(rt_winograd_form form, const rt_winograd *shape, size_t output, size_t pixel)
+{
+    bool sees = false;
+    for (size_t tap = 0; tap < 9; ++tap)
+        sees |= seen_pixel(form, shape, output, tap) == (ptrdiff_t)pixel;
+    return sees;
 }
 
 /* A NaN or an infinity reaches every output that sees it, through ReLU and ReLU6 too, and no other tile. */
@@ -284,35 +311,36 @@ static void nonfinite_inputs_are_seen(void **state)
     (void)state;
     const float strange[] = {NAN, INFINITY, -INFINITY};
     const float ceilings[] = {0.0f, INFINITY, 6.0f};
-    enum { SIDE = 12, IMAGE = 1, ROW = 5, COLUMN = 8, INPUT = 17 };
-    for (size_t trial = 0; trial < 9; ++trial) {
+    enum { SIDE = 12, INPUTS = 19, INPUT = 17, OUTPUTS = 21, PIXEL = (SIDE + 5) * SIDE + 8 };
+    for (size_t trial = 0; trial < 9 * RT_WINOGRAD_FORMS; ++trial) {
+        const rt_winograd_form form = trial / 9;
+        const size_t side = form == RT_WINOGRAD_TRANSPOSED ? 2 * SIDE : SIDE; /* the source's is SIDE */
         struct subject s;
-        open_subject(&s, (rt_winograd){SIDE, SIDE, 19, 21, 4}, 2, trial % 2 ? RT_READ_NORM_RELU : RT_READ_PLAIN, false);
+        open_subject(&s, form, winograd_shape(form, side, side, INPUTS, OUTPUTS), 2,
+                     trial % 2 ? RT_READ_NORM_RELU : RT_READ_PLAIN, false);
         s.calls = 1;
-        ((float *)s.src.source.values)[((IMAGE * SIDE + ROW) * SIDE + COLUMN) * 19 + INPUT] = strange[trial % 3];
+        s.shape.block = 4;
+        ((float *)s.src.source.values)[PIXEL * INPUTS + INPUT] = strange[trial % 3];
         /* max(0, -infinity) is a zero like any other. */
         const bool hidden = s.src.source.reading == RT_READ_NORM_RELU && isinf(strange[trial % 3]) &&
                             strange[trial % 3] * s.src.source.norm.scale[INPUT] < 0.0f;
         for (size_t c = 0; c < code_count; ++c) {
-            float *values = guarded_floats(s.pixels * 21);
-            double sums[2 * 21] = {0.0};
+            if (codes[c]->form != form)
+                continue;
+            float *values = guarded_floats(s.pixels * OUTPUTS);
+            double sums[2 * OUTPUTS] = {0.0};
             const float *transformed = transformed_weights(codes[c], &s.shape, s.weights, false);
-            rt_winograd_target dst = {.values = values, .ceiling = ceilings[trial / 3]};
+            rt_winograd_target dst = {.values = values, .ceiling = ceilings[trial % 9 / 3]};
             convolve(&s, codes[c], transformed, &dst, NULL);
-            for (size_t i = 0; i < s.pixels * 21; ++i) {
-                const size_t p = i / 21, column = p % SIDE, row = p / SIDE % SIDE, image = p / SIDE / SIDE;
-                const bool sees =
-                    image == IMAGE && row + 1 >= ROW && row <= ROW + 1 && column + 1 >= COLUMN && column <= COLUMN + 1;
-                /* The tiles that read it: rows 4 to 7, columns 4 to 11. */
-                const bool may = image == IMAGE && row / 4 == ROW / 4 && column / 4 >= 1;
-                if (sees && !hidden && isnan(strange[trial % 3]))
+            for (size_t i = 0; i < s.pixels * OUTPUTS; ++i) {
+                if (output_sees(form, &s.shape, i / OUTPUTS, PIXEL) && !hidden && isnan(strange[trial % 3]))
                     assert_true(isnan(values[i]));
-                if (!may || hidden)
+                if (!tile_sees(form, &s.shape, i / OUTPUTS, PIXEL) || hidden)
                     assert_true(isfinite(values[i]));
             }
             dst = (rt_winograd_target){.writing = RT_WRITE_MOMENTS, .values = values};
             convolve(&s, codes[c], transformed, &dst, sums);
-            for (size_t i = 0; i < 2 * 21; ++i)
+            for (size_t i = 0; i < 2 * OUTPUTS; ++i)
                 assert_true(isfinite(sums[i]) == hidden);
         }
         guarded_release();
@@ -323,7 +351,7 @@ int main(void)
 {
     code_count = winograd_codes(codes);
     for (size_t c = 0; c < code_count; ++c)
-        print_message("%s\n", codes[c]->name);
+        print_message("%s\n", winograd_code_name(codes[c]));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_are_those_of_float64),
         cmocka_unit_test(tiles_are_computed_alike),

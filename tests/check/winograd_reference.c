@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -119,29 +120,72 @@ float kernel_tap(const rt_winograd *shape, const float *weights, bool turned, si
     return turned ? weights[(c * shape->outputs + k) * 9 + 8 - tap] : weights[(k * shape->inputs + c) * 9 + tap];
 }
 
-/* The pixel that a tap sees at (row, column) of an image, or -1 beyond the border. */
-static ptrdiff_t seen_pixel(const rt_winograd *shape, size_t image, size_t row, size_t column, size_t tap)
+rt_winograd winograd_shape(rt_winograd_form form, size_t height, size_t width, size_t inputs, size_t outputs)
 {
-    const size_t r = row + tap / 3, c = column + tap % 3; /* one more than the pixel's */
-    if (r < 1 || r > shape->height || c < 1 || c > shape->width)
-        return -1;
-    return (ptrdiff_t)((image * shape->height + r - 1) * shape->width + c - 1);
+    const size_t half_height = (height + 1) / 2, half_width = (width + 1) / 2;
+    if (form == RT_WINOGRAD_STRIDED)
+        return (rt_winograd){height, width, half_height, half_width, inputs, outputs, 0};
+    if (form == RT_WINOGRAD_TRANSPOSED)
+        return (rt_winograd){half_height, half_width, height, width, inputs, outputs, 0};
+    return (rt_winograd){height, width, height, width, inputs, outputs, 0};
 }
 
-/* The largest magnitude of channel c among the 6 x 6 pixels of the tile that holds (row, column). */
-static double tile_largest(const rt_winograd *shape, const double *magnitudes, size_t image, size_t row, size_t column,
-                           size_t c)
+/* What a tap sees in one dimension, of a source of `size`; -1 where there is nothing. */
+static ptrdiff_t seen(rt_winograd_form form, size_t size, size_t output, size_t tap)
+{
+    const size_t after = (form == RT_WINOGRAD_STRIDED ? 2 * output : output) + tap; /* one more */
+    if (after < 1 || (form == RT_WINOGRAD_TRANSPOSED && (after - 1) % 2 != 0))
+        return -1;
+    const size_t pixel = form == RT_WINOGRAD_TRANSPOSED ? (after - 1) / 2 : after - 1;
+    return pixel < size ? (ptrdiff_t)pixel : -1;
+}
+
+ptrdiff_t seen_pixel(rt_winograd_form form, const rt_winograd *shape, size_t output, size_t tap)
+{
+    const size_t column = output % shape->dst_width, row = output / shape->dst_width % shape->dst_height;
+    const size_t image = output / shape->dst_width / shape->dst_height;
+    const ptrdiff_t r = seen(form, shape->src_height, row, tap / 3), c = seen(form, shape->src_width, column, tap % 3);
+    return r < 0 || c < 0 ? -1 : ((ptrdiff_t)(image * shape->src_height) + r) * (ptrdiff_t)shape->src_width + c;
+}
+
+/* The pixels [first, last) of one dimension that the tile sees which holds an output. */
+static void seen_by_tile(rt_winograd_form form, size_t size, size_t output, size_t *first, size_t *last)
+{
+    const size_t corner = form == RT_WINOGRAD_STRIDED      ? output / 4 * 8
+                          : form == RT_WINOGRAD_TRANSPOSED ? output / 8 * 4
+                                                           : output / 4 * 4;
+    const size_t beyond = corner + (form == RT_WINOGRAD_STRIDED ? 8 : 5);
+    *first = corner > 0 && form != RT_WINOGRAD_TRANSPOSED ? corner - 1 : corner;
+    *last = beyond < size ? beyond : size;
+}
+
+/* The largest magnitude of channel c among the pixels that the tile sees which holds (row, column). */
+static double tile_largest(rt_winograd_form form, const rt_winograd *shape, const double *magnitudes, size_t image,
+                           size_t row, size_t column, size_t c)
 {
     double largest = 0.0;
-    const size_t top = row / 4 * 4, left = column / 4 * 4;
-    for (size_t r = top ? top - 1 : 0; r < top + 5 && r < shape->height; ++r)
-        for (size_t w = left ? left - 1 : 0; w < left + 5 && w < shape->width; ++w)
-            largest = fmax(largest, magnitudes[((image * shape->height + r) * shape->width + w) * shape->inputs + c]);
+    size_t top, bottom, left, right;
+    seen_by_tile(form, shape->src_height, row, &top, &bottom);
+    seen_by_tile(form, shape->src_width, column, &left, &right);
+    for (size_t r = top; r < bottom; ++r)
+        for (size_t w = left; w < right; ++w)
+            largest =
+                fmax(largest, magnitudes[((image * shape->src_height + r) * shape->src_width + w) * shape->inputs + c]);
     return largest;
 }
 
-void reference_convolve(const rt_winograd *shape, size_t batch, const struct operand *src, const float *weights,
-                        bool turned, double *out, double *magnitude)
+bool tile_sees(rt_winograd_form form, const rt_winograd *shape, size_t output, size_t pixel)
+{
+    const size_t column = pixel % shape->src_width, row = pixel / shape->src_width % shape->src_height;
+    size_t top, bottom, left, right;
+    seen_by_tile(form, shape->src_height, output / shape->dst_width % shape->dst_height, &top, &bottom);
+    seen_by_tile(form, shape->src_width, output % shape->dst_width, &left, &right);
+    return output / shape->dst_width / shape->dst_height == pixel / shape->src_width / shape->src_height &&
+           row >= top && row < bottom && column >= left && column < right;
+}
+
+void reference_convolve(rt_winograd_form form, const rt_winograd *shape, size_t batch, const struct operand *src,
+                        const float *weights, bool turned, double *out, double *magnitude)
 {
     const size_t inputs = shape->inputs, outputs = shape->outputs;
     double *taps = guarded_doubles(9 * inputs * outputs), *sizes = guarded_doubles(inputs * outputs);
@@ -154,43 +198,43 @@ void reference_convolve(const rt_winograd *shape, size_t batch, const struct ope
                 sizes[c * outputs + k] += fabs(w);
             }
         }
-    for (size_t pixel = 0; pixel < batch * shape->height * shape->width; ++pixel) {
-        const size_t column = pixel % shape->width, row = pixel / shape->width % shape->height;
-        const size_t image = pixel / shape->width / shape->height;
+    for (size_t pixel = 0; pixel < batch * shape->dst_height * shape->dst_width; ++pixel) {
+        const size_t column = pixel % shape->dst_width, row = pixel / shape->dst_width % shape->dst_height;
+        const size_t image = pixel / shape->dst_width / shape->dst_height;
         double *to = out + pixel * outputs, *size = magnitude + pixel * outputs;
         memset(to, 0, outputs * sizeof *to);
         memset(size, 0, outputs * sizeof *size);
         for (size_t tap = 0; tap < 9; ++tap) {
-            const ptrdiff_t seen = seen_pixel(shape, image, row, column, tap);
-            for (size_t c = 0; seen >= 0 && c < inputs; ++c)
+            const ptrdiff_t from = seen_pixel(form, shape, pixel, tap);
+            for (size_t c = 0; from >= 0 && c < inputs; ++c)
                 for (size_t k = 0; k < outputs; ++k)
-                    to[k] += src->values[(size_t)seen * inputs + c] * taps[(tap * inputs + c) * outputs + k];
+                    to[k] += src->values[(size_t)from * inputs + c] * taps[(tap * inputs + c) * outputs + k];
         }
         for (size_t c = 0; c < inputs; ++c) {
-            const double largest = tile_largest(shape, src->magnitudes, image, row, column, c);
+            const double largest = tile_largest(form, shape, src->magnitudes, image, row, column, c);
             for (size_t k = 0; k < outputs; ++k)
                 size[k] += largest * sizes[c * outputs + k];
         }
     }
 }
 
-void reference_correlate(const rt_winograd *shape, size_t batch, const struct operand *src,
+void reference_correlate(rt_winograd_form form, const rt_winograd *shape, size_t batch, const struct operand *src,
                          const struct operand *diff_dst, double *diff_weights, double *magnitude)
 {
     const size_t inputs = shape->inputs, outputs = shape->outputs;
     memset(diff_weights, 0, outputs * inputs * 9 * sizeof *diff_weights);
     memset(magnitude, 0, outputs * inputs * 9 * sizeof *magnitude);
-    for (size_t pixel = 0; pixel < batch * shape->height * shape->width; ++pixel) {
-        const size_t column = pixel % shape->width, row = pixel / shape->width % shape->height;
-        const size_t image = pixel / shape->width / shape->height;
+    for (size_t pixel = 0; pixel < batch * shape->dst_height * shape->dst_width; ++pixel) {
+        const size_t column = pixel % shape->dst_width, row = pixel / shape->dst_width % shape->dst_height;
+        const size_t image = pixel / shape->dst_width / shape->dst_height;
         for (size_t c = 0; c < inputs; ++c) {
-            const double largest = tile_largest(shape, src->magnitudes, image, row, column, c);
+            const double largest = tile_largest(form, shape, src->magnitudes, image, row, column, c);
             for (size_t tap = 0; tap < 9; ++tap) {
-                const ptrdiff_t seen = seen_pixel(shape, image, row, column, tap);
+                const ptrdiff_t at = seen_pixel(form, shape, pixel, tap);
                 for (size_t k = 0; k < outputs; ++k) {
                     const size_t weight = (k * inputs + c) * 9 + tap, from = pixel * outputs + k;
-                    if (seen >= 0)
-                        diff_weights[weight] += src->values[(size_t)seen * inputs + c] * diff_dst->values[from];
+                    if (at >= 0)
+                        diff_weights[weight] += src->values[(size_t)at * inputs + c] * diff_dst->values[from];
                     magnitude[weight] += largest * diff_dst->magnitudes[from];
                 }
             }
@@ -206,17 +250,26 @@ void worst_note(struct worst *worst, double found, double expected, double magni
         worst->units = isnan(units) ? INFINITY : units;
 }
 
-size_t winograd_codes(const rt_winograd_code *codes[3])
+size_t winograd_codes(const rt_winograd_code *codes[MOST_CODES])
 {
     size_t count = 0;
-    for (size_t lanes = 4; lanes <= 16; lanes *= 2) {
-        const rt_winograd_code *code = rt_winograd_code_for(lanes);
-        assert_true(code->lanes <= lanes);
-        if (code->lanes == lanes)
-            codes[count++] = code;
-    }
-    assert_true(count > 0);
+    for (rt_winograd_form form = 0; form < RT_WINOGRAD_FORMS; ++form)
+        for (size_t lanes = 4; lanes <= 16; lanes *= 2) {
+            const rt_winograd_code *code = rt_winograd_code_for(form, lanes);
+            assert_true(code->form == form && code->lanes <= lanes);
+            if (code->lanes == lanes)
+                codes[count++] = code;
+        }
+    assert_true(count >= RT_WINOGRAD_FORMS);
     return count;
+}
+
+const char *winograd_code_name(const rt_winograd_code *code)
+{
+    static const char *const forms[RT_WINOGRAD_FORMS] = {"unit", "strided", "transposed"};
+    static char name[64];
+    snprintf(name, sizeof name, "%s %s", forms[code->form], code->name);
+    return name;
 }
 
 float *transformed_weights(const rt_winograd_code *code, const rt_winograd *shape, const float *weights, bool turned)
