@@ -36,7 +36,7 @@ void RT_OF_FORM(rt_winograd_correlate_once_)(const rt_winograd *shape, const rt_
                                              float *diff_weights, double *sums);
 size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape);
 
-/* G g G^T of the outputs of a panel, one or two vectors of them from `first` on: [frequencies][inputs][vectors], the
+/* G g G^T of the outputs of a panel, one or two vectors of them from `first` on: [planes][inputs][vectors], the
  * frequencies `plane` floats apart. */
 void RT_OF_FORM(rt_winograd_transform_panel_)(size_t inputs, size_t outputs, const float *weights, bool turned,
                                               size_t first, size_t vectors, float *panel, size_t plane);

@@ -4,11 +4,11 @@
 #include "engine/winograd_multiply.h"
 #include "engine/winograd_tiles.h"
 
-/* Weights lie as [frequencies][panel][inputs][vectors of the panel]: two vectors a panel, and one in the last if the
+/* Weights lie as [planes][panel][inputs][vectors of the panel]: two vectors a panel, and one in the last if the
  * number of vectors is odd. */
 size_t RT_OF_FORM(rt_winograd_weights_floats_)(size_t inputs, size_t outputs)
 {
-    return FREQUENCIES * inputs * vectors_of(outputs) * RT_LANES;
+    return PLANES * inputs * vectors_of(outputs) * RT_LANES;
 }
 
 /* One frequency of `rows` tiles and a panel of outputs; `source` and `product` point at the frequency in the first
@@ -134,7 +134,7 @@ void RT_OF_FORM(rt_winograd_convolve_)(const rt_winograd *shape, const rt_winogr
         const size_t left = part.last_tile - start, count = left < shape->block ? left : shape->block;
         RT_OF_FORM(rt_winograd_read_)(shape, src, start, count, sources);
         for (size_t f = 0; f < FREQUENCIES; ++f)
-            multiply_frequency(shape->inputs, outputs, count, sources + f * RT_LANES, transformed + f * plane,
+            multiply_frequency(shape->inputs, outputs, count, sources + f * RT_LANES, transformed + plane_of(f) * plane,
                                products + f * RT_LANES);
         RT_OF_FORM(rt_winograd_write_)
         (shape, dst, (rt_winograd_part){start, start + count, part.first_output, part.last_output}, products,

@@ -121,10 +121,10 @@ void RT_OF_FORM(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, s
     }
 }
 
-/* A product lies as [frequencies][inputs][whole vectors of outputs]. */
+/* A product lies as [planes][inputs][whole vectors of outputs]. */
 size_t RT_OF_FORM(rt_winograd_product_floats_)(size_t inputs, size_t outputs)
 {
-    return FREQUENCIES * inputs * vectors_of(outputs) * RT_LANES;
+    return PLANES * inputs * vectors_of(outputs) * RT_LANES;
 }
 
 size_t RT_OF_FORM(rt_winograd_correlate_floats_)(const rt_winograd *shape)
@@ -160,7 +160,7 @@ void RT_OF_FORM(rt_winograd_correlate_)(const rt_winograd *shape, const rt_winog
     const size_t outputs = part.last_output - part.first_output;
     const size_t plane = shape->inputs * vectors_of(outputs) * RT_LANES;
     float *sources = scratch, *gradients = sources + shape->block * vectors_of(shape->inputs) * CELL;
-    memset(product, 0, FREQUENCIES * plane * sizeof *product);
+    memset(product, 0, PLANES * plane * sizeof *product);
     for (size_t start = part.first_tile; start < part.last_tile; start += shape->block) {
         const size_t left = part.last_tile - start, count = left < shape->block ? left : shape->block;
         RT_OF_FORM(rt_winograd_read_)(shape, src, start, count, sources);
@@ -169,6 +169,6 @@ void RT_OF_FORM(rt_winograd_correlate_)(const rt_winograd *shape, const rt_winog
         for (size_t f = 0; f < FREQUENCIES; ++f)
             RT_OF_FORM(rt_winograd_correlate_frequency_)
         (count, shape->inputs, outputs, sources + f * RT_LANES, vectors_of(shape->inputs) * CELL,
-         gradients + f * RT_LANES, product + f * plane);
+         gradients + f * RT_LANES, product + plane_of(f) * plane);
     }
 }

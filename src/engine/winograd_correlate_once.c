@@ -24,7 +24,7 @@ RT_INLINE size_t product_plane(size_t vectors)
 size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape)
 {
     const size_t group = group_of(shape->block, vectors_of(shape->outputs));
-    return shape->block * (vectors_of(shape->inputs) + group) * CELL + FREQUENCIES * product_plane(group);
+    return shape->block * (vectors_of(shape->inputs) + group) * CELL + PLANES * product_plane(group);
 }
 
 /* Of one group of outputs, those of `part`. `scratch` holds gradients and a product. */
@@ -37,10 +37,11 @@ static void correlate_group(const rt_winograd *shape, const float *sources, cons
     RT_OF_FORM(rt_winograd_read_gradients_)(shape, diff_dst, part, tiles, gradients, sums);
     for (size_t c = 0; c < shape->inputs; c += RT_LANES, sources += CELL) {
         const size_t inputs = shape->inputs - c < RT_LANES ? shape->inputs - c : RT_LANES;
-        memset(product, 0, FREQUENCIES * plane * sizeof *product);
+        memset(product, 0, PLANES * plane * sizeof *product);
         for (size_t f = 0; f < FREQUENCIES; ++f)
             RT_OF_FORM(rt_winograd_correlate_frequency_)
-        (tiles, inputs, outputs, sources + f * RT_LANES, source_tile, gradients + f * RT_LANES, product + f * plane);
+        (tiles, inputs, outputs, sources + f * RT_LANES, source_tile, gradients + f * RT_LANES,
+         product + plane_of(f) * plane);
         RT_OF_FORM(rt_winograd_transform_cell_back_)
         (shape->inputs, outputs, product, plane, c, inputs, diff_weights + part.first_output * shape->inputs * 9);
     }

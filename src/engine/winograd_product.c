@@ -9,15 +9,15 @@ enum { KERNEL = 9, INPUT_BLOCK = 16 };
 /* G^T u G of one input and a vector of outputs, u being the sum of the products. */
 static void transform_back_vector(const float *product, size_t count, size_t stride, size_t plane, rt_vector out[3][3])
 {
-    rt_vector half[3][SIDE];
-    for (size_t j = 0; j < SIDE; ++j) {
-        rt_vector u[SIDE];
-        for (size_t i = 0; i < SIDE; ++i) {
-            u[i] = rt_load(product + (i * SIDE + j) * plane);
+    rt_vector half[3][PLANE_SIDE];
+    for (size_t j = 0; j < PLANE_SIDE; ++j) {
+        rt_vector u[PLANE_SIDE];
+        for (size_t i = 0; i < PLANE_SIDE; ++i) {
+            u[i] = rt_load(product + (i * PLANE_SIDE + j) * plane);
             for (size_t p = 1; p < count; ++p)
-                u[i] += rt_load(product + p * stride + (i * SIDE + j) * plane);
+                u[i] += rt_load(product + p * stride + (i * PLANE_SIDE + j) * plane);
         }
-        transform_back(&half[0][j], SIDE, u);
+        transform_back(&half[0][j], PLANE_SIDE, u);
     }
     for (size_t i = 0; i < 3; ++i)
         transform_back(out[i], 1, half[i]);

@@ -49,6 +49,10 @@ RT_INLINE size_t first_output_of(const rt_winograd *shape, tile at)
  * cache's sets. */
 enum { FREQUENCIES = SIDE * SIDE, CELL = (FREQUENCIES + 1) / 2 * 2 * RT_LANES + RT_LANES };
 
+/* Weights, and the sums of a weight gradient, in the frequency domain: so many values of a kernel, of which frequency f
+ * has the one of plane_of(f). */
+enum { PLANES = PLANE_SIDE * PLANE_SIDE };
+
 RT_INLINE size_t vectors_of(size_t channels)
 {
     return (channels + RT_LANES - 1) / RT_LANES;

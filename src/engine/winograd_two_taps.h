@@ -7,7 +7,14 @@
 
 #include "engine/vectors.h"
 
-enum { SIDE = 9, POINT_ONE = 2 };
+enum { SIDE = 9, PLANE_SIDE = 6, POINT_ONE = 2 };
+
+/* A kernel in one dimension: its outer taps' five frequencies and its middle tap. */
+RT_INLINE size_t plane_of(size_t frequency)
+{
+    const size_t row = frequency / SIDE, column = frequency % SIDE;
+    return (row % 2 ? 5 : row / 2) * PLANE_SIDE + (column % 2 ? 5 : column / 2);
+}
 
 /* B^T d of five values, to where frequencies are; `out` may be d. Strides are in vectors. */
 RT_INLINE void transform_outer(float *out, size_t out_stride, const float *d, size_t stride)
@@ -46,26 +53,25 @@ RT_INLINE void transform_outer_gradient(rt_vector *out, size_t stride, const rt_
     out[8 * stride] = y[3];
 }
 
-/* G g: three values to nine. */
+/* G g: three values to six. */
 RT_INLINE void transform_kernel(rt_vector *out, size_t stride, const rt_vector *g)
 {
     const rt_vector half = rt_broadcast(0.5f), sixth = rt_broadcast(1.0f / 6.0f);
     out[0] = half * g[0];
-    out[2 * stride] = -half * (g[0] + g[2]);
-    out[4 * stride] = sixth * (g[2] - g[0]);
-    out[6 * stride] = sixth * (g[0] + g[2] + g[2]);
-    out[8 * stride] = g[2];
-    for (size_t i = 1; i < SIDE; i += 2)
-        out[i * stride] = g[1];
+    out[1 * stride] = -half * (g[0] + g[2]);
+    out[2 * stride] = sixth * (g[2] - g[0]);
+    out[3 * stride] = sixth * (g[0] + g[2] + g[2]);
+    out[4 * stride] = g[2];
+    out[5 * stride] = g[1];
 }
 
-/* G^T u: nine values to three. */
+/* G^T u: six values to three. */
 RT_INLINE void transform_back(rt_vector *out, size_t stride, const rt_vector *u)
 {
     const rt_vector half = rt_broadcast(0.5f), sixth = rt_broadcast(1.0f / 6.0f), third = rt_broadcast(1.0f / 3.0f);
-    out[0] = half * (u[0] - u[2]) + sixth * (u[6] - u[4]);
-    out[1 * stride] = (u[1] + u[3]) + (u[5] + u[7]);
-    out[2 * stride] = sixth * u[4] - half * u[2] + third * u[6] + u[8];
+    out[0] = half * (u[0] - u[1]) + sixth * (u[3] - u[2]);
+    out[1 * stride] = u[5];
+    out[2 * stride] = sixth * u[2] - half * u[1] + third * u[3] + u[4];
 }
 
 #endif

@@ -5,11 +5,17 @@
 #include "engine/vectors.h"
 #include "engine/winograd.h"
 
-/* In one dimension. BEFORE: pixels that a tile sees before its first output's own. POINT_ONE: the frequency at which
- * the interpolation point is 1. */
+/* In one dimension. SIDE: frequencies. PLANE_SIDE: values of a kernel. BEFORE: pixels that a tile sees before its first
+ * output's own. POINT_ONE: the frequency at which the interpolation point is 1. */
 #define CORRELATES /* has a weight gradient */
 #define FORM RT_WINOGRAD_UNIT
-enum { SIDE = 6, WINDOW = 6, STEP = 4, BEFORE = 1, OUTPUTS = 4, POINT_ONE = 1 };
+enum { SIDE = 6, PLANE_SIDE = 6, WINDOW = 6, STEP = 4, BEFORE = 1, OUTPUTS = 4, POINT_ONE = 1 };
+
+/* Each frequency has a weight of its own. */
+RT_INLINE size_t plane_of(size_t frequency)
+{
+    return frequency;
+}
 
 /* B^T d of one column, to column j of a cell. */
 RT_INLINE void transform_source_column(const rt_vector *d, float *cell)

@@ -31,17 +31,17 @@ static void gather_turned_kernels(size_t outputs, const float *weights, size_t f
 /* G g G^T of one input and a vector of outputs; `taps` [9][lanes]. */
 static void transform_kernels(const float *taps, float *transformed, size_t plane)
 {
-    rt_vector half[SIDE][3];
+    rt_vector half[PLANE_SIDE][3];
     for (size_t j = 0; j < 3; ++j) {
         const rt_vector column[3] = {rt_load(taps + j * RT_LANES), rt_load(taps + (3 + j) * RT_LANES),
                                      rt_load(taps + (6 + j) * RT_LANES)};
         transform_kernel(&half[0][j], 3, column);
     }
-    for (size_t i = 0; i < SIDE; ++i) {
-        rt_vector out[SIDE];
+    for (size_t i = 0; i < PLANE_SIDE; ++i) {
+        rt_vector out[PLANE_SIDE];
         transform_kernel(out, 1, half[i]);
-        for (size_t j = 0; j < SIDE; ++j)
-            rt_store(transformed + (i * SIDE + j) * plane, out[j]);
+        for (size_t j = 0; j < PLANE_SIDE; ++j)
+            rt_store(transformed + (i * PLANE_SIDE + j) * plane, out[j]);
     }
 }
 
