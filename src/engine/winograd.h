@@ -118,10 +118,15 @@ typedef struct rt_winograd_code {
     void (*correlate)(const rt_winograd *shape, const rt_winograd_source *src, const rt_winograd_source *diff_dst,
                       rt_winograd_part part, float *scratch, float *product, double *sums);
 
-    /* correlate() and transform_product() in one, where all tiles of a part are one block: products are taken a vector
-     * of inputs at a time. diff_weights [outputs, inputs, 3, 3] is overwritten for the part's outputs. */
+    /* The same and transform_product() where all tiles are one block, a chunk of inputs and outputs at a time. First
+     * threads share out the tiles of the source, whose frequencies go to sources_floats() floats that all of them read;
+     * then the outputs. diff_weights [outputs, inputs, 3, 3] is overwritten for the part's outputs. Both want
+     * correlate_once_floats() of scratch memory. */
+    size_t (*sources_floats)(const rt_winograd *shape);
     size_t (*correlate_once_floats)(const rt_winograd *shape);
-    void (*correlate_once)(const rt_winograd *shape, const rt_winograd_source *src, const rt_winograd_source *diff_dst,
+    void (*read_sources)(const rt_winograd *shape, const rt_winograd_source *src, size_t first_tile, size_t last_tile,
+                         float *scratch, float *sources);
+    void (*correlate_once)(const rt_winograd *shape, const float *sources, const rt_winograd_source *diff_dst,
                            rt_winograd_part part, float *scratch, float *diff_weights, double *sums);
 
     /* diff_weights [outputs, inputs, 3, 3] for the input channels [first, last), from the sum of `count` products that

@@ -31,10 +31,13 @@ void RT_OF_FORM(rt_winograd_convolve_once_)(const rt_winograd *shape, const rt_w
                                             const float *weights, bool turned, const rt_winograd_target *dst,
                                             rt_winograd_part part, float *scratch, double *sums);
 size_t RT_OF_FORM(rt_winograd_convolve_once_floats_)(const rt_winograd *shape);
-void RT_OF_FORM(rt_winograd_correlate_once_)(const rt_winograd *shape, const rt_winograd_source *src,
+size_t RT_OF_FORM(rt_winograd_sources_floats_)(const rt_winograd *shape);
+void RT_OF_FORM(rt_winograd_read_sources_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first_tile,
+                                           size_t last_tile, float *scratch, float *sources);
+size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape);
+void RT_OF_FORM(rt_winograd_correlate_once_)(const rt_winograd *shape, const float *sources,
                                              const rt_winograd_source *diff_dst, rt_winograd_part part, float *scratch,
                                              float *diff_weights, double *sums);
-size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape);
 
 /* G g G^T of the outputs of a panel, one or two vectors of them from `first` on: [planes][inputs][vectors], the
  * frequencies `plane` floats apart. */
@@ -56,9 +59,9 @@ void RT_OF_FORM(rt_winograd_read_gradients_)(const rt_winograd *shape, const rt_
 void RT_OF_FORM(rt_winograd_correlate_frequency_)(size_t tiles, size_t inputs, size_t outputs, const float *source,
                                                   size_t source_tile, const float *gradient, float *product);
 
-/* G^T u G of `count` inputs, at most a vector of them, from `first` on; frequencies lie `plane` floats apart. */
-void RT_OF_FORM(rt_winograd_transform_cell_back_)(size_t inputs, size_t outputs, const float *product, size_t plane,
-                                                  size_t first, size_t count, float *diff_weights);
+/* G^T u G of `count` inputs from `first` on; the product is theirs alone. */
+void RT_OF_FORM(rt_winograd_transform_chunk_back_)(size_t inputs, size_t outputs, const float *product, size_t first,
+                                                   size_t count, float *diff_weights);
 
 /* B^T d B of `count` tiles from `first` on, into cells [tiles, vectors of inputs] (winograd_tiles.h). */
 void RT_OF_FORM(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first, size_t count,

@@ -1,63 +1,128 @@
-/* Winograd's weight gradient where weights are large and tiles are few, one block of them: the sum over tiles, four
- * times as large as the weights or more, is made and transformed back piece by piece within the cache. Compiled for
- * each form and instruction set. */
+/* Winograd's weight gradient where channels are many and tiles are few, all of them one block: tiles lie apart by
+ * frequency, so that each frequency's product runs through memory in order, and the sums over tiles, four times as
+ * large as the weights, are made and transformed back chunk by chunk within the cache. Compiled for each form that has
+ * a weight gradient and instruction set. */
 #include "engine/winograd_code.h"
+#include "engine/winograd_multiply.h"
 #include "engine/winograd_tiles.h"
 
-/* Bytes of gradients that stay in the second cache while the sources of all inputs pass by. */
-enum { GROUP_BYTES = 512 << 10 };
+/* A chunk's inputs and outputs, and tiles whose gradients of a panel stay in the first cache while its inputs pass by.
+ */
+enum { CHUNK = 64, STAY = 128 };
 
-/* So many vectors of outputs: whole panels of two. */
-RT_INLINE size_t group_of(size_t tiles, size_t vectors)
+/* Floats between tiles of one frequency: a cache line more than there are channels, so that a column of them does not
+ * fall into a few of the cache's sets. */
+RT_INLINE size_t row_of(size_t channels)
 {
-    const size_t fit = GROUP_BYTES / (tiles * CELL * sizeof(float)) / 2 * 2;
-    const size_t group = fit < 2 ? 2 : fit;
-    return group < vectors ? group : vectors;
+    return vectors_of(channels) * RT_LANES + 16;
 }
 
-/* A product of a vector of inputs and a group of outputs. */
-RT_INLINE size_t product_plane(size_t vectors)
+size_t RT_OF_FORM(rt_winograd_sources_floats_)(const rt_winograd *shape)
 {
-    return (RT_LANES * vectors + 1) * RT_LANES;
+    return FREQUENCIES * shape->block * row_of(shape->inputs);
 }
 
 size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape)
 {
-    const size_t group = group_of(shape->block, vectors_of(shape->outputs));
-    return shape->block * (vectors_of(shape->inputs) + group) * CELL + PLANES * product_plane(group);
+    const size_t inputs = vectors_of(shape->inputs), outputs = vectors_of(shape->outputs);
+    return (inputs > outputs ? inputs : outputs) * CELL + FREQUENCIES * shape->block * row_of(shape->outputs) +
+           PLANES * CHUNK * CHUNK;
 }
 
-/* Of one group of outputs, those of `part`. `scratch` holds gradients and a product. */
-static void correlate_group(const rt_winograd *shape, const float *sources, const rt_winograd_source *diff_dst,
-                            rt_winograd_part part, float *scratch, float *diff_weights, double *sums)
+/* Cells of one tile to their frequencies, which lie `plane` floats apart. */
+static void spread(const float *cells, size_t vectors, float *to, size_t plane)
 {
-    const size_t tiles = part.last_tile - part.first_tile, outputs = part.last_output - part.first_output;
-    const size_t source_tile = vectors_of(shape->inputs) * CELL, plane = product_plane(vectors_of(outputs));
-    float *gradients = scratch, *product = gradients + tiles * vectors_of(outputs) * CELL;
-    RT_OF_FORM(rt_winograd_read_gradients_)(shape, diff_dst, part, tiles, gradients, sums);
-    for (size_t c = 0; c < shape->inputs; c += RT_LANES, sources += CELL) {
-        const size_t inputs = shape->inputs - c < RT_LANES ? shape->inputs - c : RT_LANES;
-        memset(product, 0, PLANES * plane * sizeof *product);
-        for (size_t f = 0; f < FREQUENCIES; ++f)
-            RT_OF_FORM(rt_winograd_correlate_frequency_)
-        (tiles, inputs, outputs, sources + f * RT_LANES, source_tile, gradients + f * RT_LANES,
-         product + plane_of(f) * plane);
-        RT_OF_FORM(rt_winograd_transform_cell_back_)
-        (shape->inputs, outputs, product, plane, c, inputs, diff_weights + part.first_output * shape->inputs * 9);
+    for (size_t f = 0; f < FREQUENCIES; ++f, to += plane)
+        for (size_t v = 0; v < vectors; ++v)
+            rt_store(to + v * RT_LANES, rt_load(cells + v * CELL + f * RT_LANES));
+}
+
+void RT_OF_FORM(rt_winograd_read_sources_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first_tile,
+                                           size_t last_tile, float *scratch, float *sources)
+{
+    const size_t row = row_of(shape->inputs);
+    for (size_t t = first_tile; t < last_tile; ++t) {
+        RT_OF_FORM(rt_winograd_read_)(shape, src, t, 1, scratch);
+        spread(scratch, vectors_of(shape->inputs), sources + t * row, shape->block * row);
     }
 }
 
-void RT_OF_FORM(rt_winograd_correlate_once_)(const rt_winograd *shape, const rt_winograd_source *src,
+/* Rows of tiles of one frequency. */
+struct rows {
+    const float *source, *gradient;
+    size_t source_row, gradient_row, tiles;
+};
+
+/* product [rows, vectors] += source^T gradient. */
+RT_INLINE void correlate_rows(const size_t rows, const size_t vectors, const struct rows *of, size_t input,
+                              size_t output, float *product, size_t product_row)
+{
+    rt_vector sum[CHANNEL_ROWS][COLUMNS];
+    load_tile(rows, vectors, sum, product, product_row);
+    multiply_steps(rows, vectors, sum, of->source + input, 1, of->source_row, of->gradient + output, of->gradient_row,
+                   of->tiles);
+    store_tile(rows, vectors, sum, product, product_row, RT_LANES);
+}
+
+#define CORRELATE_PANEL(vectors)                                                                                       \
+    static void correlate_panel_##vectors(const struct rows *of, size_t inputs, size_t output, float *product,         \
+                                          size_t product_row)                                                          \
+    {                                                                                                                  \
+        size_t c = 0;                                                                                                  \
+        for (; c + CHANNEL_ROWS <= inputs; c += CHANNEL_ROWS, product += CHANNEL_ROWS * product_row)                   \
+            correlate_rows(CHANNEL_ROWS, vectors, of, c, output, product, product_row);                                \
+        switch (inputs - c) {                                                                                          \
+            FOR_EACH_CHANNEL_REST(REST_##vectors)                                                                      \
+        }                                                                                                              \
+    }
+#define REST(n, vectors)                                                                                               \
+    case n:                                                                                                            \
+        correlate_rows(n, vectors, of, c, output, product, product_row);                                               \
+        return;
+#define REST_1(n) REST(n, 1)
+#define REST_2(n) REST(n, 2)
+CORRELATE_PANEL(1)
+CORRELATE_PANEL(2)
+
+/* product [inputs, vectors of outputs] += source^T gradient. */
+static void correlate_chunk(const struct rows *of, size_t inputs, size_t vectors, float *product)
+{
+    size_t v = 0;
+    for (; v + 2 <= vectors; v += 2)
+        correlate_panel_2(of, inputs, v * RT_LANES, product + v * RT_LANES, vectors * RT_LANES);
+    if (v < vectors)
+        correlate_panel_1(of, inputs, v * RT_LANES, product + v * RT_LANES, vectors * RT_LANES);
+}
+
+void RT_OF_FORM(rt_winograd_correlate_once_)(const rt_winograd *shape, const float *sources,
                                              const rt_winograd_source *diff_dst, rt_winograd_part part, float *scratch,
                                              float *diff_weights, double *sums)
 {
-    const size_t tiles = part.last_tile - part.first_tile;
-    const size_t group = group_of(tiles, vectors_of(part.last_output - part.first_output)) * RT_LANES;
-    float *sources = scratch, *rest = sources + tiles * vectors_of(shape->inputs) * CELL;
-    RT_OF_FORM(rt_winograd_read_)(shape, src, part.first_tile, tiles, sources);
-    for (size_t first = part.first_output; first < part.last_output; first += group) {
-        const size_t last = first + group < part.last_output ? first + group : part.last_output;
-        correlate_group(shape, sources, diff_dst, (rt_winograd_part){part.first_tile, part.last_tile, first, last},
-                        rest, diff_weights, sums);
+    const size_t tiles = part.last_tile, outputs = part.last_output - part.first_output;
+    const size_t widest = shape->inputs > shape->outputs ? shape->inputs : shape->outputs;
+    const size_t source_row = row_of(shape->inputs), gradient_row = row_of(outputs);
+    float *gradients = scratch + vectors_of(widest) * CELL, *product = gradients + FREQUENCIES * tiles * gradient_row;
+    for (size_t t = 0; t < tiles; ++t) {
+        const rt_winograd_part one = {t, t + 1, part.first_output, part.last_output};
+        RT_OF_FORM(rt_winograd_read_gradients_)(shape, diff_dst, one, 1, scratch, sums);
+        spread(scratch, vectors_of(outputs), gradients + t * gradient_row, tiles * gradient_row);
+    }
+    for (size_t k = 0; k < outputs; k += CHUNK) {
+        const size_t chunk_outputs = outputs - k < CHUNK ? outputs - k : CHUNK, vectors = vectors_of(chunk_outputs);
+        for (size_t c = 0; c < shape->inputs; c += CHUNK) {
+            const size_t inputs = shape->inputs - c < CHUNK ? shape->inputs - c : CHUNK;
+            const size_t plane = inputs * vectors * RT_LANES;
+            memset(product, 0, PLANES * plane * sizeof *product);
+            for (size_t f = 0; f < FREQUENCIES; ++f)
+                for (size_t t = 0; t < tiles; t += STAY) {
+                    const struct rows of = {sources + (f * tiles + t) * source_row + c,
+                                            gradients + (f * tiles + t) * gradient_row + k, source_row, gradient_row,
+                                            tiles - t < STAY ? tiles - t : STAY};
+                    correlate_chunk(&of, inputs, vectors, product + plane_of(f) * plane);
+                }
+            RT_OF_FORM(rt_winograd_transform_chunk_back_)
+            (shape->inputs, chunk_outputs, product, c, inputs,
+             diff_weights + (part.first_output + k) * shape->inputs * 9);
+        }
     }
 }

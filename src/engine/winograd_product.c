@@ -53,8 +53,11 @@ void RT_OF_FORM(rt_winograd_transform_product_)(size_t inputs, size_t outputs, c
                               last - c < INPUT_BLOCK ? last - c : INPUT_BLOCK, diff_weights);
 }
 
-void RT_OF_FORM(rt_winograd_transform_cell_back_)(size_t inputs, size_t outputs, const float *product, size_t plane,
-                                                  size_t first, size_t count, float *diff_weights)
+void RT_OF_FORM(rt_winograd_transform_chunk_back_)(size_t inputs, size_t outputs, const float *product, size_t first,
+                                                   size_t count, float *diff_weights)
 {
-    transform_inputs_back(inputs, outputs, product, 1, 0, plane, first, count, diff_weights);
+    const size_t wide = vectors_of(outputs) * RT_LANES;
+    for (size_t c = 0; c < count; c += INPUT_BLOCK)
+        transform_inputs_back(inputs, outputs, product + c * wide, 1, 0, count * wide, first + c,
+                              count - c < INPUT_BLOCK ? count - c : INPUT_BLOCK, diff_weights);
 }

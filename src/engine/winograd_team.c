@@ -7,10 +7,12 @@
 #include "graph/parameters.h"
 
 /* Tiles of a block. Few channels: as many as keep the block in the second cache. Many: the weights outgrow it, and each
- * block reads them all again. */
-static size_t block_of(size_t inputs, size_t outputs, rt_winograd_task task)
+ * block reads them all again. With stride 2 a tile has more than twice the frequencies, and weights are as many. */
+static size_t block_of(rt_winograd_form form, size_t inputs, size_t outputs, rt_winograd_task task)
 {
     const size_t weights = inputs * outputs;
+    if (form != RT_WINOGRAD_UNIT)
+        return task == RT_TEAM_CORRELATES ? weights <= 128 * 128 ? 16 : 256 : weights <= 32 * 32 ? 24 : 12;
     if (task == RT_TEAM_CORRELATES)
         return weights <= 128 * 128 ? 48 : 256;
     return weights <= 16 * 16 ? 48 : weights <= 64 * 64 ? 24 : weights <= 128 * 128 ? 32 : 96;
@@ -37,7 +39,7 @@ rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *
     team->tiles = batch * rt_winograd_tiles(code, &shape);
     team->splits_outputs = splits_outputs(team, task);
     const size_t share = team->splits_outputs ? team->tiles : (team->tiles + team->threads - 1) / team->threads;
-    const size_t block = block_of(shape.inputs, shape.outputs, task);
+    const size_t block = block_of(code->form, shape.inputs, shape.outputs, task);
     team->shape.block = block < share ? block : share;
     team->once = team->splits_outputs && team->tiles <= block && task != RT_TEAM_FROZEN;
     const bool correlates = task == RT_TEAM_CORRELATES;
@@ -50,7 +52,9 @@ rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *
                      : code->convolve_floats;
     team->thread_floats = rounded_up(floats(&team->shape), 16);
     team->scratch_floats = team->threads * team->thread_floats;
-    if (!team->once && task != RT_TEAM_FROZEN)
+    if (team->once && correlates)
+        team->scratch_floats += rounded_up(code->sources_floats(&team->shape), 16);
+    else if (!team->once && task != RT_TEAM_FROZEN)
         team->scratch_floats += (correlates && !team->splits_outputs ? team->threads : 1) * team->weights_floats;
     team->sums = rt_aligned_zeros(team->threads * 2 * shape.outputs * sizeof *team->sums);
     return team->sums ? RT_OK : rt_fail(err, RT_ERROR_MEMORY, "no memory to plan a convolution");
@@ -132,13 +136,20 @@ void rt_winograd_team_correlate(const rt_winograd_team *team, const rt_winograd_
     const size_t inputs = team->shape.inputs, outputs = team->shape.outputs;
     float *products = scratch + team->threads * team->thread_floats;
     memset(team->sums, 0, team->threads * outputs * sizeof *team->sums);
+    if (team->once) {
+#pragma omp parallel for schedule(static, 1)
+        for (size_t thread = 0; thread < team->threads; ++thread)
+            code->read_sources(&team->shape, src, team->tiles * thread / team->threads,
+                               team->tiles * (thread + 1) / team->threads, scratch + thread * team->thread_floats,
+                               products);
+    }
 #pragma omp parallel for schedule(static, 1)
     for (size_t thread = 0; thread < team->threads; ++thread) {
         const rt_winograd_part part = part_of(team, thread);
         float *own = scratch + thread * team->thread_floats;
         double *sums = diff_bias ? team->sums + thread * outputs : NULL;
         if (team->once) {
-            code->correlate_once(&team->shape, src, diff_dst, part, own, diff_weights, sums);
+            code->correlate_once(&team->shape, products, diff_dst, part, own, diff_weights, sums);
             continue;
         }
         float *product = products + (team->splits_outputs ? code->product_floats(inputs, part.first_output)

@@ -201,12 +201,12 @@ static void nonfinite_values_are_seen(void **state)
     }
 }
 
-/* correlate_once() makes the same from pieces: groups of outputs, of which each code has several here, the last one
- * smaller, and a vector of inputs at a time. */
+/* correlate_once() makes the same from chunks of inputs and outputs, of which there are several here and the last ones
+ * smaller, and from sources that were read in two calls; tiles are more than pass by in one run. */
 static void pieces_have_the_same_bits(void **state)
 {
     (void)state;
-    enum { BATCH = 16, TILES = BATCH * 4, INPUTS = 21, OUTPUTS = 75, COUNT = OUTPUTS * INPUTS * 9 };
+    enum { BATCH = 40, TILES = BATCH * 4, INPUTS = 69, OUTPUTS = 75, COUNT = OUTPUTS * INPUTS * 9 };
     for (size_t parts = 1; parts <= 2; ++parts)
         for (size_t c = 0; c < code_count; ++c) {
             const rt_winograd_code *code = codes[c];
@@ -220,10 +220,13 @@ static void pieces_have_the_same_bits(void **state)
             s.output_parts = parts;
             float *whole = guarded_floats(COUNT), *pieces = guarded_floats(COUNT);
             float *scratch = guarded_floats(code->correlate_once_floats(&s.shape));
+            float *sources = guarded_floats(code->sources_floats(&s.shape));
             double sums[OUTPUTS] = {0.0}, sums_of_pieces[OUTPUTS] = {0.0};
             correlate(&s, code, whole, sums);
+            code->read_sources(&s.shape, &s.src.source, TILES / 3, TILES, scratch, sources);
+            code->read_sources(&s.shape, &s.src.source, 0, TILES / 3, scratch, sources);
             for (size_t o = 0; o < parts; ++o)
-                code->correlate_once(&s.shape, &s.src.source, &s.diff_dst.source,
+                code->correlate_once(&s.shape, sources, &s.diff_dst.source,
                                      (rt_winograd_part){0, TILES, first_output(&s, code->lanes, o),
                                                         first_output(&s, code->lanes, o + 1)},
                                      scratch, pieces, sums_of_pieces);

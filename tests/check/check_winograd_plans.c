@@ -52,7 +52,7 @@ static int residual(rt_graph *graph, int x)
     return rt_graph_relu(graph, "relu5", rt_graph_add(graph, "add5", x, y));
 }
 
-/* A convolution of stride 2 reads values: its batch norm has to make them. The addition reads two norms. */
+/* A convolution of 1 x 1 reads values: its batch norm has to make them. The addition reads two norms. */
 static int downsampling(rt_graph *graph, int x)
 {
     x = norm_relu(graph, "bn1", convolution(graph, "conv1", x, 16, 3, 1, false));
@@ -60,6 +60,14 @@ static int downsampling(rt_graph *graph, int x)
     y = rt_graph_batch_norm(graph, "bn3", convolution(graph, "conv3", y, 24, 3, 1, false));
     x = rt_graph_batch_norm(graph, "shortcut.bn", convolution(graph, "shortcut", x, 24, 1, 2, false));
     return rt_graph_relu(graph, "relu3", rt_graph_add(graph, "add3", y, x));
+}
+
+/* Norms before and behind strides, which read them, sum their moments and their products. */
+static int strides(rt_graph *graph, int x)
+{
+    x = norm_relu(graph, "bn1", convolution(graph, "conv1", x, 16, 3, 2, false));
+    x = norm_relu(graph, "bn2", convolution(graph, "conv2", x, 17, 3, 2, true));
+    return convolution(graph, "conv3", x, 9, 3, 2, true);
 }
 
 /* Wide residual networks: norms between additions and convolutions. */
@@ -114,6 +122,13 @@ static int wider(rt_graph *graph, int x)
     return convolution(graph, "conv3", x, 270, 3, 1, true);
 }
 
+static int wide_strides(rt_graph *graph, int x)
+{
+    x = norm_relu(graph, "bn1", convolution(graph, "conv1", x, 144, 1, 1, false));
+    x = norm_relu(graph, "bn2", convolution(graph, "conv2", x, 137, 3, 2, true));
+    return convolution(graph, "conv3", x, 133, 3, 2, true);
+}
+
 /* What a training plan is expected to do, so that no test is of something else: Winograd convolutions; norms left to
  * readers, whose moments come from the source, whose products come from the reader. */
 struct links {
@@ -127,13 +142,15 @@ static const struct network {
 } networks[] = {
     {"chain", chain, {4, 3, 3, 3}},
     {"residual", residual, {5, 5, 5, 4}},
-    {"downsampling", downsampling, {2, 3, 2, 3}},
+    {"downsampling", downsampling, {3, 3, 3, 3}},
+    {"strides", strides, {3, 2, 2, 2}},
     {"preactivation", preactivation, {5, 4, 3, 4}},
     {"pooling", pooling, {2, 0, 2, 0}},
     {"norm of images", norm_of_images, {2, 1, 0, 1}},
     {"norm twice", norm_twice, {2, 1, 1, 0}},
     {"wide", wide, {2, 2, 1, 2}},
     {"wider", wider, {2, 2, 1, 2}},
+    {"wide strides", wide_strides, {2, 2, 1, 2}},
 };
 
 static rt_graph *build(const struct network *network, size_t height, size_t width)
