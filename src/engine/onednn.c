@@ -80,6 +80,12 @@ const char *rt_engine_isa(void)
     return isa >= dnnl_cpu_isa_avx ? "AVX" : "SSE4.1";
 }
 
+size_t rt_engine_lanes(void)
+{
+    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    return isa >= dnnl_cpu_isa_avx512_core ? 16 : isa >= dnnl_cpu_isa_avx2 ? 8 : 4;
+}
+
 rt_status rt_onednn_check(const rt_kernel *kernel, dnnl_status_t status, const char *what, rt_error *err)
 {
     if (status == dnnl_success)

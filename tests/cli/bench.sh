@@ -78,6 +78,15 @@ expect_that "operations of a step" awk '$1 == "gflop_per_step" { found = $2 } EN
     expected = 2e-9 * 8 * (2 * stem + 3 * (first + second + third + 16 * 100))
     ratio = found / expected; exit !(ratio > 0.9999 && ratio < 1.0001) }' values
 
+# What oneDNN's limit keeps kernels from is no peak of theirs.
+if grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo; then
+    ONEDNN_MAX_CPU_ISA=AVX2 measured least.yaml --synthetic --threads 1 --steps 1 train.batch=8
+    expect_that "the peak is AVX2's" grep -qx "peak_isa AVX2" values
+    expect_that "as the kernels are" grep -qx "isa AVX2" values
+fi
+ONEDNN_MAX_CPU_ISA=SSE41 measured least.yaml --synthetic --threads 1 --steps 1 train.batch=8
+expect_that "the peak is the portable loop's" grep -qx "peak_isa portable" values
+
 measured pair.yaml --steps 2
 expect_that "steps" grep -qx "steps 2" values
 expect_that "the teacher takes time" is_number teacher_ms 0.001
