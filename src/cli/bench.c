@@ -21,6 +21,18 @@ int rt_bench_print_json(json_t *object)
     return failed || fflush(stdout) ? RT_EXIT_FAILED : RT_EXIT_OK;
 }
 
+const char *rt_bench_activation(rt_activation activation)
+{
+    switch (activation) {
+    case RT_ACTIVATION_RELU:
+        return " + relu";
+    case RT_ACTIVATION_RELU6:
+        return " + relu6";
+    default:
+        return "";
+    }
+}
+
 rt_recipe *rt_bench_recipe(const rt_bench_options *options, const char *path)
 {
     rt_recipe *recipe = NULL;

@@ -120,6 +120,14 @@ rt_status rt_primitive_argument(rt_kernel *kernel, rt_primitive *primitive, int 
     return RT_OK;
 }
 
+rt_status rt_primitive_arguments(rt_kernel *kernel, rt_primitive *primitive, const int *arguments,
+                                 const_dnnl_memory_desc_t layout, rt_error *err)
+{
+    for (; *arguments; ++arguments)
+        RT_TRY(rt_primitive_argument(kernel, primitive, *arguments, layout, err));
+    return RT_OK;
+}
+
 void rt_primitive_point(rt_primitive *primitive, int argument, const void *data)
 {
     for (int i = 0; i < primitive->count; ++i)
