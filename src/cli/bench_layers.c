@@ -192,10 +192,11 @@ rt_status rt_bench_layers_print(const rt_bench_layers *all, size_t batch, rt_err
     rt_table_free(table);
     RT_TRY(status);
     struct verdict verdict = judge(all);
-    printf("\nFastest milliseconds for %zu images, %d threads, %s, each layer alone; x is times as fast as oneDNN's\n"
-           "primitives for the same work, `same` where a plan takes those. In %zu of %zu passes of kernels of our own\n"
-           "oneDNN's is the faster by more than %.0f %%.\n",
-           batch, rt_threads_count(), rt_engine_isa(), verdict.slower, verdict.passes, 100.0 * tolerance);
+    printf(
+        "\nFastest milliseconds for %zu images, %d threads, %s, each layer alone: in a plan, ours share passes over\n"
+        "memory with their neighbours. x is times as fast as oneDNN's primitives for the same work; `same`: a plan\n"
+        "takes those. Of %zu passes of our own, oneDNN's are faster by more than %.0f %% in %zu.\n",
+        batch, rt_threads_count(), rt_engine_isa(), verdict.passes, 100.0 * tolerance, verdict.slower);
     print_left_out(all);
     return RT_OK;
 }
@@ -215,21 +216,17 @@ static json_t *pass_json(const rt_comparison *comparison, int pass)
                      is_peer ? json_null() : json_real(ratio(comparison, pass)));
 }
 
-static json_t *extent_json(rt_extent e)
-{
-    return json_pack("[I, I, I]", (json_int_t)e.height, (json_int_t)e.width, (json_int_t)e.channels);
-}
-
 static json_t *layer_json(const rt_layer *layer, const rt_comparison *comparison)
 {
     char name[NAME_CAPACITY];
     name_layer(layer, name);
-    json_t *object = json_pack("{s:s, s:o, s:o}", "layer", name, "source", extent_json(layer->src), "output",
-                               extent_json(layer->dst));
-    if (layer->window.kernel > 0)
-        json_object_set_new(object, "window",
-                            json_pack("{s:I, s:I, s:I}", "size", (json_int_t)layer->window.kernel, "stride",
-                                      (json_int_t)layer->window.stride, "padding", (json_int_t)layer->window.padding));
+    const rt_window *w = &layer->window;
+    json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:I}", "layer", name, "height", (json_int_t)layer->src.height,
+                               "width", (json_int_t)layer->src.width, "channels_in", (json_int_t)layer->src.channels,
+                               "channels_out", (json_int_t)layer->dst.channels);
+    if (w->kernel > 0)
+        json_object_update_new(object, json_pack("{s:I, s:I, s:I}", "window", (json_int_t)w->kernel, "stride",
+                                                 (json_int_t)w->stride, "padding", (json_int_t)w->padding));
     for (int pass = 0; pass < RT_COMPARISON_PASSES; ++pass)
         json_object_set_new(object, pass_names[pass], pass_json(comparison, pass));
     return object;
