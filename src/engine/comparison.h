@@ -30,9 +30,8 @@ typedef struct rt_comparison {
     } passes[RT_COMPARISON_PASSES];
 } rt_comparison;
 
-/* Plans own and peer for the layer's passes on `batch` images and runs each in turn, `rounds` times after one to warm
- * up.
- */
+/* Plans own and peer for the layer's passes on `batch` images and runs each in turn, `rounds` times and each time
+ * twice: the second run counts. */
 rt_status rt_comparison_run(rt_engine *engine, const rt_layer *layer, size_t batch, size_t rounds,
                             rt_comparison *comparison, rt_error *err);
 
