@@ -1,6 +1,5 @@
 #include "base/fma_peak.h"
 
-#include <stddef.h>
 #include <stdint.h>
 
 #if defined(__x86_64__)
@@ -72,18 +71,19 @@ __attribute__((target("avx512f"))) static float add_avx512(uint64_t turns)
 static const struct loop {
     const char *isa;
     fma_loop *run;
-    int lanes;
+    size_t lanes;
 } portable = {"portable", add_portable, 4};
 
-static struct loop choose(void)
+static struct loop choose(size_t lanes)
 {
 #if defined(__x86_64__)
     static const struct loop avx2 = {"AVX2", add_avx2, 8}, avx512 = {"AVX-512", add_avx512, 16};
-    if (__builtin_cpu_supports("avx512f"))
+    if (lanes >= 16 && __builtin_cpu_supports("avx512f"))
         return avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (lanes >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return avx2;
 #endif
+    (void)lanes;
     return portable;
 }
 
@@ -123,9 +123,9 @@ static double run_alone(const struct loop *loop, const volatile uint64_t *turns)
     return best;
 }
 
-rt_fma_peak rt_fma_peak_measure(void)
+rt_fma_peak rt_fma_peak_measure(size_t lanes)
 {
-    const struct loop loop = choose();
+    const struct loop loop = choose(lanes);
     volatile uint64_t turns = 10000;
     while (run_alone(&loop, &turns) < round_seconds && turns < UINT64_C(1) << 32)
         turns = 2 * turns;
@@ -133,7 +133,7 @@ rt_fma_peak rt_fma_peak_measure(void)
     for (int round = 0; round < ROUNDS; ++round) {
         int threads;
         double seconds = run_together(&loop, &turns, &threads);
-        double gflops = 2e-9 * (double)turns * SUMS * loop.lanes * threads / seconds;
+        double gflops = 2e-9 * (double)turns * SUMS * (double)loop.lanes * threads / seconds;
         best = gflops > best ? gflops : best;
     }
     return (rt_fma_peak){best, loop.isa};

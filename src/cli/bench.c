@@ -21,6 +21,18 @@ int rt_bench_print_json(json_t *object)
     return failed || fflush(stdout) ? RT_EXIT_FAILED : RT_EXIT_OK;
 }
 
+const char *rt_bench_activation(rt_activation activation)
+{
+    switch (activation) {
+    case RT_ACTIVATION_RELU:
+        return " + relu";
+    case RT_ACTIVATION_RELU6:
+        return " + relu6";
+    default:
+        return "";
+    }
+}
+
 rt_recipe *rt_bench_recipe(const rt_bench_options *options, const char *path)
 {
     rt_recipe *recipe = NULL;
@@ -194,7 +206,8 @@ const rt_command rt_command_bench = {
         "time that a step waits for the loader, `weight packs` what it takes to bring updated weights into the "
         "kernels'\n"
         "layouts. GFLOP/s count 2 for each multiply-accumulate of convolutions and linear layers as they are defined,\n"
-        "whatever algorithm runs; beside them stands what multiply-adds alone reach on this machine, measured.\n"
+        "whatever algorithm runs; beside them stands what multiply-adds alone reach on this machine, measured, in the\n"
+        "widest vectors that it has and ONEDNN_MAX_CPU_ISA allows.\n"
         "Denormals are counted in one more step as it runs, and in one that does not flush them to zero: among the\n"
         "student's parameters, their gradients, the outputs of all its layers and the gradients between them.\n"
         "--synthetic needs neither data nor weights: images are 3 x 32 x 32 of 100 classes, augmented by crop and\n"
@@ -205,11 +218,15 @@ const rt_command rt_command_bench = {
         "pass, and the slowest layers.\n"
         "\n"
         "--kernels times, for each shape of convolution in the networks of the recipes (or of the usual pairs of the\n"
-        "literature), every kernel that can compute it, on --batch images (64): the fastest of N runs (9) in turns. "
-        "It\n"
-        "marks what the rule picks and where that is not the fastest. `frozen` has a batch norm folded in and a ReLU\n"
-        "behind it; `backward` is the gradient of source and weights, `weights` that of the weights alone, as for a\n"
-        "first layer. --precision auto lets in what multiplies bf16, where the CPU has it.\n"
+        "literature), every kernel that can compute it, on --batch images (64): the fastest of N runs (9) in turns.\n"
+        "It marks what the rule picks and where that is not the fastest. `frozen` has a batch norm folded in and a\n"
+        "ReLU behind it; `backward` is the gradient of source and weights, `weights` that of the weights alone, as\n"
+        "for a first layer. --precision auto lets in what multiplies bf16, where the CPU has it. A second table has\n"
+        "the other layers, each as it occurs in a trained and in a frozen network, beside oneDNN's primitives for the\n"
+        "same work on the same arrays: in turns, too, but each twice in a row, and the second run counts. There they\n"
+        "stand alone, with one reader: inside a plan, batch norms leave passes over memory to their neighbours, and\n"
+        "additions and ReLUs sum their readers' gradients, too. Sums of batch norms and of frozen linear layers are\n"
+        "double here and float in oneDNN.\n"
         "\n"
         "--tune-threads times the step at 1, 2, 4 ... threads and at all CPUs, in turns, and recommends a number; it\n"
         "changes nothing.\n"

@@ -32,6 +32,9 @@ rt_recipe *rt_bench_recipe(const rt_bench_options *options, const char *path);
 /* Prints the object as indented JSON, releases it, and returns the exit code. */
 int rt_bench_print_json(json_t *object);
 
+/* What a layer's name ends with: " + relu", " + relu6" or nothing. */
+const char *rt_bench_activation(rt_activation activation);
+
 /* A profile: what nodes cost, by a few more steps with a clock around each. */
 typedef struct rt_bench_profile {
     rt_trace student, teacher; /* the teacher's is empty where there is none */

@@ -1,59 +1,33 @@
-/* retort bench --kernels: all kernels that can compute a convolution, against each other, for every shape that occurs.
- */
+/* retort bench --kernels: gathers the layers of networks, has them timed, and prints a table of convolutions
+ * (bench_convolutions.c) and one of all other layers (bench_layers.c). */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/threads.h"
-#include "cli/bench.h"
+#include "cli/bench_kernels.h"
 #include "cli/command.h"
-#include "engine/contest.h"
 #include "models/network.h"
-#include "report/table.h"
 
-enum { MOST_SHAPES = 256, DEFAULT_ROUNDS = 9, DEFAULT_BATCH = 64 };
-
-/* A choice is wrong where another class is faster by more than this: less is the machine's mood. */
-static const double tolerance = 0.10;
+enum { DEFAULT_ROUNDS = 9, DEFAULT_BATCH = 64 };
 
 /* Teachers and students of the pairs that the literature compares on; those that this build has. */
 static const char *const usual_models[] = {"resnet56", "resnet20", "resnet32x4", "resnet8x4",  "wrn_40_2",
                                            "wrn_16_2", "vgg13",    "vgg8",       "mobilenetv2"};
 
-static const char *const pass_names[RT_CONTEST_PASSES] = {"forward", "frozen", "backward", "weights"};
-
-struct shapes {
-    rt_contest_shape shapes[MOST_SHAPES];
-    rt_contest contests[MOST_SHAPES];
-    size_t count;
+/* What occurs in the networks. */
+struct work {
+    rt_bench_convolutions *convolutions;
+    rt_bench_layers *layers;
+    size_t batch, rounds;
 };
 
-/* How the rule did where it had a choice. */
-struct verdict {
-    size_t choices, wrong;
-};
-
-static rt_status add_shapes(struct shapes *all, const rt_graph *graph, rt_error *err)
+static rt_status add_network(struct work *work, const rt_graph *graph, rt_error *err)
 {
-    for (size_t i = 0; i < graph->node_count; ++i) {
-        const rt_node *node = &graph->nodes[i];
-        if (node->kind != RT_NODE_CONVOLUTION)
-            continue;
-        const rt_node *source = &graph->nodes[node->sources[0]];
-        const rt_contest_shape shape = {source->shape, node->window, source->kind == RT_NODE_INPUT};
-        size_t at = 0;
-        while (at < all->count && !rt_contest_shape_equal(&all->shapes[at], &shape))
-            ++at;
-        if (at == MOST_SHAPES)
-            return rt_fail(err, RT_ERROR_USAGE, "the networks have more than %d shapes of convolutions", MOST_SHAPES);
-        if (at == all->count)
-            all->shapes[all->count++] = shape;
-        else
-            all->shapes[at].reads_images &= shape.reads_images;
-    }
-    return RT_OK;
+    RT_TRY(rt_bench_convolutions_add(work->convolutions, graph, err));
+    return rt_bench_layers_add(work->layers, graph, err);
 }
 
-static rt_status add_usual(struct shapes *all, rt_error *err)
+static rt_status add_usual(struct work *work, rt_error *err)
 {
     for (size_t i = 0; i < sizeof usual_models / sizeof *usual_models; ++i) {
         const rt_model_family *family = rt_model_find(usual_models[i]);
@@ -61,7 +35,7 @@ static rt_status add_usual(struct shapes *all, rt_error *err)
         if (!family)
             continue;
         RT_TRY(rt_network_new(usual_models[i], NULL, &family->usual, false, &network, err));
-        rt_status status = add_shapes(all, network->graph, err);
+        rt_status status = add_network(work, network->graph, err);
         rt_network_free(network);
         RT_TRY(status);
     }
@@ -69,160 +43,19 @@ static rt_status add_usual(struct shapes *all, rt_error *err)
 }
 
 /* A rehearsal knows what images the recipe means without reading any. */
-static rt_status add_recipe(struct shapes *all, rt_engine *engine, const rt_recipe *recipe, rt_error *err)
+static rt_status add_recipe(struct work *work, rt_engine *engine, const rt_recipe *recipe, rt_error *err)
 {
     rt_rehearsal rehearsal;
     RT_TRY(rt_rehearsal_open(&rehearsal, engine, recipe, true, err));
-    rt_status status = add_shapes(all, rehearsal.student->graph, err);
+    rt_status status = add_network(work, rehearsal.student->graph, err);
     if (status == RT_OK && rehearsal.teacher)
-        status = add_shapes(all, rehearsal.teacher->graph, err);
+        status = add_network(work, rehearsal.teacher->graph, err);
     rt_rehearsal_close(&rehearsal);
     return status;
 }
 
-static bool is_wrong(const struct shapes *all, size_t i, bool frozen)
-{
-    return rt_contest_regret(&all->contests[i], &all->shapes[i], frozen) > 1.0 + tolerance;
-}
-
-static struct verdict judge(const struct shapes *all)
-{
-    struct verdict verdict = {0};
-    for (size_t i = 0; i < all->count; ++i)
-        for (int frozen = 0; frozen < 2; ++frozen) {
-            verdict.choices += rt_contest_regret(&all->contests[i], &all->shapes[i], frozen) > 0.0;
-            verdict.wrong += is_wrong(all, i, frozen);
-        }
-    return verdict;
-}
-
-/* How many times as fast as oneDNN's direct convolution a contestant is; 0 where one of them cannot. */
-static double ratio(const rt_contest *contest, const rt_contestant *contestant, int pass)
-{
-    for (size_t i = 0; i < contest->count; ++i)
-        if (contest->contestants[i].class == &rt_kernel_convolution && contestant->milliseconds[pass] > 0.0)
-            return contest->contestants[i].milliseconds[pass] / contestant->milliseconds[pass];
-    return 0.0;
-}
-
-static json_t *contestant_json(const rt_contest *contest, const rt_contestant *contestant)
-{
-    json_t *object = json_pack("{s:s, s:b, s:b}", "kernel", contestant->class->name, "picked_trained",
-                               contestant->picked_trained, "picked_frozen", contestant->picked_frozen);
-    for (int pass = 0; pass < RT_CONTEST_PASSES; ++pass) {
-        double milliseconds = contestant->milliseconds[pass];
-        if (milliseconds > 0.0)
-            json_object_set_new(object, pass_names[pass],
-                                json_pack("{s:f, s:f, s:f, s:s}", "ms", milliseconds, "gflops",
-                                          1e-6 * contest->flops[pass] / milliseconds, "ratio",
-                                          ratio(contest, contestant, pass), "implementation",
-                                          contestant->implementation[pass]));
-        else
-            json_object_set_new(object, pass_names[pass], json_null());
-    }
-    return object;
-}
-
-static int print_json(const struct shapes *all, size_t batch, size_t rounds)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < all->count; ++i) {
-        const rt_contest_shape *shape = &all->shapes[i];
-        const rt_contest *contest = &all->contests[i];
-        const rt_window *w = &shape->window;
-        json_t *contestants = json_array();
-        for (size_t k = 0; k < contest->count; ++k)
-            json_array_append_new(contestants, contestant_json(contest, &contest->contestants[k]));
-        json_array_append_new(
-            list, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:o}", "height",
-                            (json_int_t)shape->src.height, "width", (json_int_t)shape->src.width, "channels_in",
-                            (json_int_t)shape->src.channels, "channels_out", (json_int_t)w->channels, "window",
-                            (json_int_t)w->kernel, "stride", (json_int_t)w->stride, "padding", (json_int_t)w->padding,
-                            "groups", (json_int_t)w->groups, "reads_images", shape->reads_images, "wrong_trained",
-                            is_wrong(all, i, false), "wrong_frozen", is_wrong(all, i, true), "kernels", contestants));
-    }
-    struct verdict verdict = judge(all);
-    return rt_bench_print_json(json_pack("{s:o, s:I, s:I, s:I, s:I, s:i, s:s}", "shapes", list, "choices",
-                                         (json_int_t)verdict.choices, "wrong", (json_int_t)verdict.wrong, "batch",
-                                         (json_int_t)batch, "rounds", (json_int_t)rounds, "threads", rt_threads_count(),
-                                         "isa", rt_engine_isa()));
-}
-
-/* The shape on its first line: "32x32x16 > 16, 3x3 /2 g16". */
-static void add_shape(rt_table *table, const rt_contest_shape *shape)
-{
-    const rt_window *w = &shape->window;
-    char stride[24] = "", groups[24] = "";
-    if (w->stride > 1)
-        snprintf(stride, sizeof stride, " /%zu", w->stride);
-    if (w->groups > 1)
-        snprintf(groups, sizeof groups, " g%zu", w->groups);
-    rt_table_cell(table, "%zux%zux%zu > %zu, %zux%zu%s%s", shape->src.height, shape->src.width, shape->src.channels,
-                  w->channels, w->kernel, w->kernel, stride, groups);
-}
-
-static void add_contestant(rt_table *table, const rt_contest *contest, const rt_contestant *contestant)
-{
-    rt_table_cell(table, "%s", contestant->class->name);
-    for (int pass = 0; pass < RT_CONTEST_PASSES; ++pass) {
-        double milliseconds = contestant->milliseconds[pass];
-        bool picked = pass == RT_CONTEST_FROZEN ? contestant->picked_frozen : contestant->picked_trained;
-        if (milliseconds > 0.0) {
-            rt_table_cell(table, "%.3f%s", milliseconds, picked ? "*" : " ");
-            rt_table_cell(table, "%.0f", 1e-6 * contest->flops[pass] / milliseconds);
-            rt_table_cell(table, "%.2f", ratio(contest, contestant, pass));
-        } else {
-            rt_table_cell(table, "- "), rt_table_cell(table, "-"), rt_table_cell(table, "-");
-        }
-    }
-}
-
-static int print_table(const struct shapes *all, size_t batch, rt_error *err)
-{
-    static const char *const verdicts[2][2] = {{"", "frozen"}, {"trained", "trained, frozen"}};
-    rt_table *table = rt_table_new("llrrrrrrrrrrrrl");
-    rt_table_cell(table, "convolution"), rt_table_cell(table, "kernel");
-    for (int pass = 0; pass < RT_CONTEST_PASSES; ++pass) {
-        rt_table_cell(table, "%s ", pass_names[pass]);
-        rt_table_cell(table, "GF/s"), rt_table_cell(table, "x");
-    }
-    rt_table_cell(table, "rule is wrong");
-    rt_table_rule(table);
-    for (size_t i = 0; i < all->count; ++i) {
-        const rt_contest *contest = &all->contests[i];
-        bool wrong_trained = is_wrong(all, i, false), wrong_frozen = is_wrong(all, i, true);
-        for (size_t k = 0; k < contest->count; ++k) {
-            if (k == 0)
-                add_shape(table, &all->shapes[i]);
-            else
-                rt_table_cell(table, "%s", "");
-            add_contestant(table, contest, &contest->contestants[k]);
-            rt_table_cell(table, "%s", k > 0 ? "" : verdicts[wrong_trained][wrong_frozen]);
-        }
-    }
-    rt_status status = rt_table_print(table, stdout, 0, err);
-    rt_table_free(table);
-    if (status != RT_OK)
-        return rt_command_failed(&rt_command_bench, err);
-    struct verdict verdict = judge(all);
-    printf("\nFastest milliseconds for %zu images, %d threads, %s; * is what a plan picks; x is times as fast as "
-           "oneDNN direct.\n"
-           "Of %zu choices between kernels (a trained and a frozen plan for each of %zu shapes, where more than one\n"
-           "can compute it) the rule is not the fastest by more than %.0f %% in %zu.\n",
-           batch, rt_threads_count(), rt_engine_isa(), verdict.choices, all->count, 100.0 * tolerance, verdict.wrong);
-    return RT_EXIT_OK;
-}
-
-static rt_status run_all(struct shapes *all, rt_engine *engine, rt_precision precision, size_t batch, size_t rounds,
-                         rt_error *err)
-{
-    for (size_t i = 0; i < all->count; ++i)
-        RT_TRY(rt_contest_run(engine, precision, &all->shapes[i], batch, rounds, &all->contests[i], err));
-    return RT_OK;
-}
-
 /* All recipes are read before any is planned: a wrong one costs no waiting. */
-static int gather(const rt_bench_options *options, rt_recipe **recipes, struct shapes *all, rt_engine **engine,
+static int gather(const rt_bench_options *options, rt_recipe **recipes, struct work *work, rt_engine **engine,
                   rt_error *err)
 {
     int threads = options->threads;
@@ -235,9 +68,35 @@ static int gather(const rt_bench_options *options, rt_recipe **recipes, struct s
     rt_threads_start(threads);
     rt_status status = rt_engine_new(engine, err);
     if (status == RT_OK && options->recipe_count == 0)
-        status = add_usual(all, err);
+        status = add_usual(work, err);
     for (size_t i = 0; status == RT_OK && i < options->recipe_count; ++i)
-        status = add_recipe(all, *engine, recipes[i], err);
+        status = add_recipe(work, *engine, recipes[i], err);
+    return status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_bench, err);
+}
+
+static rt_status run(const struct work *work, rt_engine *engine, rt_precision precision, rt_error *err)
+{
+    RT_TRY(rt_bench_convolutions_run(work->convolutions, engine, precision, work->batch, work->rounds, err));
+    return rt_bench_layers_run(work->layers, engine, work->batch, work->rounds, err);
+}
+
+static int print_json(const struct work *work)
+{
+    json_t *object = json_object();
+    rt_bench_convolutions_json(work->convolutions, object);
+    rt_bench_layers_json(work->layers, object);
+    json_object_set_new(object, "batch", json_integer((json_int_t)work->batch));
+    json_object_set_new(object, "rounds", json_integer((json_int_t)work->rounds));
+    json_object_set_new(object, "threads", json_integer(rt_threads_count()));
+    json_object_set_new(object, "isa", json_string(rt_engine_isa()));
+    return rt_bench_print_json(object);
+}
+
+static int print_tables(const struct work *work, rt_error *err)
+{
+    rt_status status = rt_bench_convolutions_print(work->convolutions, work->batch, err);
+    if (status == RT_OK)
+        status = rt_bench_layers_print(work->layers, work->batch, err);
     return status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_bench, err);
 }
 
@@ -245,28 +104,32 @@ int rt_bench_kernels(const rt_bench_options *options)
 {
     rt_error err = {0};
     rt_engine *engine = NULL;
-    size_t batch = options->batch ? options->batch : DEFAULT_BATCH;
-    size_t rounds = options->steps ? options->steps : DEFAULT_ROUNDS;
+    struct work work = {
+        .convolutions = rt_bench_convolutions_new(),
+        .layers = rt_bench_layers_new(),
+        .batch = options->batch ? options->batch : DEFAULT_BATCH,
+        .rounds = options->steps ? options->steps : DEFAULT_ROUNDS,
+    };
     int code = RT_EXIT_FAILED;
-    struct shapes *all = calloc(1, sizeof *all);
     rt_recipe **recipes = calloc(options->recipe_count + 1, sizeof *recipes);
-    if (!all || !recipes) {
-        rt_fail(&err, RT_ERROR_MEMORY, "no memory for the shapes of convolutions");
+    if (!work.convolutions || !work.layers || !recipes) {
+        rt_fail(&err, RT_ERROR_MEMORY, "no memory for the shapes of layers");
         code = rt_command_failed(&rt_command_bench, &err);
         goto done;
     }
-    code = gather(options, recipes, all, &engine, &err);
+    code = gather(options, recipes, &work, &engine, &err);
     if (code != RT_EXIT_OK)
         goto done;
-    if (run_all(all, engine, options->precision, batch, rounds, &err) != RT_OK)
+    if (run(&work, engine, options->precision, &err) != RT_OK)
         code = rt_command_failed(&rt_command_bench, &err);
     else
-        code = options->json ? print_json(all, batch, rounds) : print_table(all, batch, &err);
+        code = options->json ? print_json(&work) : print_tables(&work, &err);
 done:
     for (size_t i = 0; recipes && i < options->recipe_count; ++i)
         rt_recipe_free(recipes[i]);
     free(recipes);
-    free(all);
+    rt_bench_convolutions_free(work.convolutions);
+    rt_bench_layers_free(work.layers);
     rt_engine_free(engine);
     return code;
 }

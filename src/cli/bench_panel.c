@@ -249,7 +249,7 @@ static rt_status measure(struct figures *f, const rt_bench_options *options, rt_
     RT_TRY(rt_rehearsal_open(r, engine, f->recipe, options->synthetic, err));
     RT_TRY(rt_rehearsal_run(r, 1, 0, NULL, err));
     f->first_step_ms = fmax(0.0, 1e3 * rt_process_age());
-    f->peak = rt_fma_peak_measure();
+    f->peak = rt_fma_peak_measure(rt_engine_lanes());
     RT_TRY(rt_rehearsal_run(r, WARM_STEPS - 1, f->steps, times, err));
     f->peak_rss_mb = (double)rt_peak_memory() / 1048576.0;
     f->median = rt_rehearsal_median(times, f->steps);
@@ -257,7 +257,7 @@ static rt_status measure(struct figures *f, const rt_bench_options *options, rt_
     f->flops = rt_rehearsal_flops(r);
     f->gflops = f->flops / (1e6 * f->median.total);
     /* Once more: what slows the machine down for a moment must not pass for its limit. */
-    rt_fma_peak again = rt_fma_peak_measure();
+    rt_fma_peak again = rt_fma_peak_measure(rt_engine_lanes());
     f->peak = again.gflops > f->peak.gflops ? again : f->peak;
     if (options->by_kind || options->by_node)
         RT_TRY(rt_bench_profile_run(r, f->steps < MOST_PROFILED ? f->steps : MOST_PROFILED, &f->profile, err));

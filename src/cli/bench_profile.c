@@ -61,16 +61,13 @@ static void name_kind(const rt_kernel *kernel, char name[KIND_CAPACITY])
 {
     const rt_node *node = kernel->node;
     const rt_window *w = &node->window;
-    const char *activation = node->activation == RT_ACTIVATION_RELU    ? " + relu"
-                             : node->activation == RT_ACTIVATION_RELU6 ? " + relu6"
-                                                                       : "";
     if (node->kind == RT_NODE_CONVOLUTION)
         snprintf(name, KIND_CAPACITY, "convolution %zux%zu%s", w->kernel, w->kernel,
                  w->groups == 1                                      ? ""
                  : w->groups == rt_kernel_source(kernel, 0).channels ? " depthwise"
                                                                      : " grouped");
     else
-        snprintf(name, KIND_CAPACITY, "%s%s", rt_node_kind_name(node->kind), activation);
+        snprintf(name, KIND_CAPACITY, "%s%s", rt_node_kind_name(node->kind), rt_bench_activation(node->activation));
 }
 
 /* Operations a step. A teacher may run on other batches than the step's. */

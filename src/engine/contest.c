@@ -1,28 +1,24 @@
 #include "engine/contest.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/cpu.h"
 #include "engine/arithmetic.h"
+#include "engine/lone_kernel.h"
 #include "graph/passes.h"
 
 /* The three ways in which a plan asks for a convolution. */
 enum form { FORM_TRAINED, FORM_FROZEN, FORM_WEIGHTS, FORMS };
 
 struct trial {
-    rt_kernel kernel;
+    rt_lone_kernel lone;
     rt_contestant *contestant; /* NULL: does not take part */
-    void *workspace;
 };
 
 struct contest {
     rt_graph *graph, *frozen; /* input, convolution, batch norm, ReLU and an end; `frozen` is fused */
     rt_parameters *parameters;
     struct trial trials[FORMS][RT_KERNEL_CLASSES_A_KIND];
-    float *src, *dst, *diff_src, *diff_dst;
-    void *scratch;
+    rt_lone_arrays arrays;
     double seconds[RT_CONTEST_PASSES][RT_KERNEL_CLASSES_A_KIND]; /* the fastest round's */
     size_t rounds;
     rt_precision precision;
@@ -112,43 +108,12 @@ static rt_status plan_form(struct contest *c, rt_engine *engine, const rt_contes
         rt_contestant *contestant = enter(contest, classes[i]);
         struct trial *trial = &c->trials[form][contestant - contest->contestants];
         trial->contestant = contestant;
-        trial->kernel = proto;
-        trial->kernel.class = classes[i];
         contestant->picked_trained |= classes[i] == picked && form == FORM_TRAINED;
         contestant->picked_frozen |= classes[i] == picked && form == FORM_FROZEN;
-        RT_TRY(classes[i]->plan(&trial->kernel, err));
-        trial->workspace = rt_aligned_zeros(trial->kernel.workspace_bytes);
-        if (!trial->workspace)
-            return rt_fail(err, RT_ERROR_MEMORY, "no memory for a convolution's workspace");
-        if (trial->kernel.scratch_bytes > *scratch_bytes)
-            *scratch_bytes = trial->kernel.scratch_bytes;
-        if (classes[i]->prepare)
-            RT_TRY(classes[i]->prepare(&trial->kernel, err));
+        RT_TRY(rt_lone_kernel_open(&trial->lone, &proto, classes[i], err));
+        if (trial->lone.kernel.scratch_bytes > *scratch_bytes)
+            *scratch_bytes = trial->lone.kernel.scratch_bytes;
     }
-    return RT_OK;
-}
-
-/* Numbers around 0 of no particular order. */
-static float *made_up(size_t count)
-{
-    float *values = rt_aligned_zeros(count * sizeof *values);
-    for (size_t i = 0; values && i < count; ++i)
-        values[i] = (float)(i * 2654435761u % 2048u) / 1024.0f - 1.0f;
-    return values;
-}
-
-static rt_status allocate(struct contest *c, const rt_contest_shape *shape, size_t batch, size_t scratch_bytes,
-                          rt_error *err)
-{
-    size_t src = batch * rt_extent_floats(shape->src);
-    size_t dst = batch * rt_extent_floats(c->graph->nodes[rt_graph_find(c->graph, "convolution")].shape);
-    c->src = made_up(src);
-    c->diff_dst = made_up(dst);
-    c->dst = rt_aligned_zeros(dst * sizeof(float));
-    c->diff_src = rt_aligned_zeros(src * sizeof(float));
-    c->scratch = rt_aligned_zeros(scratch_bytes);
-    if (!c->src || !c->dst || !c->diff_src || !c->diff_dst || !c->scratch)
-        return rt_fail(err, RT_ERROR_MEMORY, "no memory for a convolution of %zu images", batch);
     return RT_OK;
 }
 
@@ -163,24 +128,6 @@ static const struct {
     [RT_CONTEST_WEIGHTS] = {FORM_WEIGHTS, true},
 };
 
-static rt_status run_pass(struct contest *c, struct trial *trial, bool backward, double *seconds, rt_error *err)
-{
-    rt_kernel *kernel = &trial->kernel;
-    const rt_kernel_io io = {
-        .src = {c->src},
-        .dst = c->dst,
-        .workspace = trial->workspace,
-        .scratch = c->scratch,
-        .diff_dst = {c->diff_dst},
-        .diff_dst_count = 1,
-        .diff_src = {kernel->wants_diff_src ? c->diff_src : NULL},
-    };
-    double started = rt_seconds();
-    RT_TRY(backward ? kernel->class->backward(kernel, &io, err) : kernel->class->forward(kernel, &io, err));
-    *seconds = rt_seconds() - started;
-    return RT_OK;
-}
-
 /* Backward may read what its own forward left in the workspace. */
 static rt_status warm_up(struct contest *c, rt_error *err)
 {
@@ -190,9 +137,9 @@ static rt_status warm_up(struct contest *c, rt_error *err)
             double seconds;
             if (!trial->contestant)
                 continue;
-            RT_TRY(run_pass(c, trial, false, &seconds, err));
+            RT_TRY(rt_lone_kernel_run(&trial->lone, &c->arrays, false, &seconds, err));
             if (form != FORM_FROZEN)
-                RT_TRY(run_pass(c, trial, true, &seconds, err));
+                RT_TRY(rt_lone_kernel_run(&trial->lone, &c->arrays, true, &seconds, err));
         }
     return RT_OK;
 }
@@ -207,7 +154,7 @@ static rt_status run_rounds(struct contest *c, const rt_contest_shape *shape, rt
                 double seconds;
                 if (!trial->contestant)
                     continue;
-                RT_TRY(run_pass(c, trial, passes[pass].backward, &seconds, err));
+                RT_TRY(rt_lone_kernel_run(&trial->lone, &c->arrays, passes[pass].backward, &seconds, err));
                 if (round == 0 || seconds < c->seconds[pass][k])
                     c->seconds[pass][k] = seconds;
             }
@@ -217,7 +164,7 @@ static rt_status run_rounds(struct contest *c, const rt_contest_shape *shape, rt
             if (!trial->contestant || (pass == RT_CONTEST_BACKWARD && shape->reads_images))
                 continue;
             static const int directions[RT_CONTEST_PASSES] = {0, 0, 1, 2};
-            const char *implementation = trial->kernel.implementation[directions[pass]];
+            const char *implementation = trial->lone.kernel.implementation[directions[pass]];
             rt_contestant *contestant = &contest->contestants[k];
             contestant->milliseconds[pass] = 1e3 * c->seconds[pass][k];
             snprintf(contestant->implementation[pass], sizeof contestant->implementation[pass], "%s",
@@ -229,17 +176,9 @@ static rt_status run_rounds(struct contest *c, const rt_contest_shape *shape, rt
 static void close_all(struct contest *c)
 {
     for (int form = 0; form < FORMS; ++form)
-        for (size_t k = 0; k < RT_KERNEL_CLASSES_A_KIND; ++k) {
-            struct trial *trial = &c->trials[form][k];
-            if (trial->contestant && trial->kernel.class->done)
-                trial->kernel.class->done(&trial->kernel);
-            free(trial->workspace);
-        }
-    free(c->src);
-    free(c->dst);
-    free(c->diff_src);
-    free(c->diff_dst);
-    free(c->scratch);
+        for (size_t k = 0; k < RT_KERNEL_CLASSES_A_KIND; ++k)
+            rt_lone_kernel_close(&c->trials[form][k].lone);
+    rt_lone_arrays_close(&c->arrays);
     rt_parameters_free(c->parameters);
     rt_graph_free(c->frozen);
     rt_graph_free(c->graph);
@@ -254,8 +193,8 @@ rt_status rt_contest_run(rt_engine *engine, rt_precision precision, const rt_con
     rt_status status = build(&c, shape, err);
     for (int form = 0; status == RT_OK && form < FORMS; ++form)
         status = plan_form(&c, engine, shape, batch, (enum form)form, contest, &scratch_bytes, err);
-    if (status == RT_OK)
-        status = allocate(&c, shape, batch, scratch_bytes, err);
+    if (status == RT_OK) /* whoever is first entered in the trained form */
+        status = rt_lone_arrays_open(&c.arrays, &c.trials[FORM_TRAINED][0].lone.kernel, scratch_bytes, err);
     if (status == RT_OK)
         status = run_rounds(&c, shape, contest, err);
     if (status == RT_OK) {

@@ -3,6 +3,7 @@
 #define RETORT_ENGINE_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "retort/error.h"
 
@@ -20,5 +21,9 @@ const char *rt_engine_version(void);
 
 /* The instruction set that kernels are chosen for: "AVX2", "AVX-512", "AMX", ... */
 const char *rt_engine_isa(void);
+
+/* Floats in the widest vector that kernels may use: 16 (AVX-512), 8 (AVX2) or 4. A limit set for oneDNN
+ * (ONEDNN_MAX_CPU_ISA) is in it. */
+size_t rt_engine_lanes(void);
 
 #endif

@@ -80,6 +80,12 @@ const char *rt_engine_isa(void)
     return isa >= dnnl_cpu_isa_avx ? "AVX" : "SSE4.1";
 }
 
+size_t rt_engine_lanes(void)
+{
+    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    return isa >= dnnl_cpu_isa_avx512_core ? 16 : isa >= dnnl_cpu_isa_avx2 ? 8 : 4;
+}
+
 rt_status rt_onednn_check(const rt_kernel *kernel, dnnl_status_t status, const char *what, rt_error *err)
 {
     if (status == dnnl_success)
@@ -111,6 +117,14 @@ rt_status rt_primitive_argument(rt_kernel *kernel, rt_primitive *primitive, int 
     RT_TRY(rt_onednn_check(kernel, dnnl_memory_create(&memory, layout, kernel->engine->engine, DNNL_MEMORY_NONE),
                            "describe memory", err));
     primitive->arguments[primitive->count++] = (dnnl_exec_arg_t){argument, memory};
+    return RT_OK;
+}
+
+rt_status rt_primitive_arguments(rt_kernel *kernel, rt_primitive *primitive, const int *arguments,
+                                 const_dnnl_memory_desc_t layout, rt_error *err)
+{
+    for (; *arguments; ++arguments)
+        RT_TRY(rt_primitive_argument(kernel, primitive, *arguments, layout, err));
     return RT_OK;
 }
 

@@ -37,6 +37,9 @@ rt_status rt_primitive_create(rt_kernel *kernel, rt_primitive *primitive, rt_err
 /* Adds an argument (DNNL_ARG_SRC, ...) of the given layout; its pointer comes with rt_primitive_point(). */
 rt_status rt_primitive_argument(rt_kernel *kernel, rt_primitive *primitive, int argument,
                                 const_dnnl_memory_desc_t layout, rt_error *err);
+/* The same for several of one layout; `arguments` ends with 0. */
+rt_status rt_primitive_arguments(rt_kernel *kernel, rt_primitive *primitive, const int *arguments,
+                                 const_dnnl_memory_desc_t layout, rt_error *err);
 void rt_primitive_point(rt_primitive *primitive, int argument, const void *data);
 rt_status rt_primitive_run(rt_kernel *kernel, rt_primitive *primitive, void *scratch, rt_error *err);
 void rt_primitive_done(rt_primitive *primitive);

@@ -1,4 +1,5 @@
-/* Max and average pooling by oneDNN. Average pools count their padding as zeros, as PyTorch's default does. */
+/* Max and average pooling by oneDNN. Average pools count their padding as zeros, as PyTorch's default does. A global
+ * average pool is one window as large as the image: our own (global_average_pool.c) is held to it (peers.h). */
 #include <stdlib.h>
 
 #include "engine/onednn.h"
@@ -8,12 +9,19 @@ struct pool {
     rt_primitive forward, backward;
 };
 
+/* Strides, sizes, dilations, padding before and after; heights first. */
 static void slide(const rt_kernel *kernel, dnnl_dims_t window[5])
 {
     const rt_window *w = &kernel->node->window;
     const rt_extent in = rt_kernel_source(kernel, 0), out = kernel->node->shape;
     const size_t sizes_in[2] = {in.height, in.width}, sizes_out[2] = {out.height, out.width};
     for (int i = 0; i < 2; ++i) {
+        if (kernel->node->kind == RT_NODE_GLOBAL_AVERAGE_POOL) {
+            window[0][i] = 1;
+            window[1][i] = (dnnl_dim_t)sizes_in[i];
+            window[2][i] = window[3][i] = window[4][i] = 0;
+            continue;
+        }
         window[0][i] = (dnnl_dim_t)w->stride;
         window[1][i] = (dnnl_dim_t)w->kernel;
         window[2][i] = (dnnl_dim_t)w->dilation - 1;
