@@ -244,10 +244,10 @@ static bool can_bf16(const rt_kernel *kernel)
 
 /* Where bf16 is faster than what fp32 would get, as `retort bench --kernels --precision auto` has it on CPUs with
  * AVX512-BF16 and with AMX. A direct convolution must multiply each value that is rounded for it often enough.
- * Winograd's algorithm saves more multiplications than bf16 does, except where its transforms are most of the work: few
- * channels, which in training share norms with it, and weights that are transformed for each step. (Together they are
- * no choice: the transforms amplify bf16's rounding tenfold.) AMX multiplies so fast that it saves nothing there; but
- * it takes 32 channels at a time, and images have 3. */
+ * Winograd's algorithm with stride 1 saves more multiplications than bf16 does, except where its transforms are most of
+ * the work: few channels, which in training share norms with it, and weights that are transformed for each step; with
+ * stride 2 it saves fewer. (Together they are no choice: the transforms amplify bf16's rounding tenfold.) AMX multiplies
+ * so fast that it saves nothing there; but it takes 32 channels at a time, and images have 3. */
 static bool bf16_is_faster(const rt_kernel *kernel)
 {
     const rt_window *w = &kernel->node->window;
@@ -256,13 +256,13 @@ static bool bf16_is_faster(const rt_kernel *kernel)
     rt_kernel fp32 = *kernel;
     fp32.precision = RT_PRECISION_FP32;
     const rt_kernel_class *otherwise = rt_kernel_choose(&fp32);
-    if (otherwise == &rt_kernel_winograd && !amx)
+    if (otherwise == &rt_kernel_winograd && w->stride == 1 && !amx)
         return kernel->mode == RT_MODE_FROZEN ? weights <= 16 * 16 : weights >= 256 * 512;
     if (amx && channels < 16)
         return false;
     if (amx && w->kernel > 1)
         return true;
-    return otherwise == &rt_kernel_convolution && w->kernel * w->kernel * w->channels >= 32 * w->stride * w->stride;
+    return w->kernel * w->kernel * w->channels >= 32 * w->stride * w->stride;
 }
 
 static bool fits_bf16(const rt_kernel *kernel)

@@ -27,13 +27,6 @@ static bool fits(const rt_kernel *kernel)
            !kernel->engine->direct_convolutions;
 }
 
-/* oneDNN's limit on instruction sets (ONEDNN_MAX_CPU_ISA) holds for our own code too. */
-static size_t lanes_limit(void)
-{
-    const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    return isa >= dnnl_cpu_isa_avx512_core ? 16 : isa >= dnnl_cpu_isa_avx2 ? 8 : 4;
-}
-
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -59,7 +52,7 @@ static rt_status plan_trained(rt_kernel *kernel, rt_error *err)
     const rt_winograd turned = {
         shape->dst_height, shape->dst_width, shape->src_height, shape->src_width, shape->outputs, shape->inputs, 0};
     const rt_winograd_form form = code->form == RT_WINOGRAD_STRIDED ? RT_WINOGRAD_TRANSPOSED : RT_WINOGRAD_UNIT;
-    RT_TRY(rt_winograd_team_plan(&c->backward, rt_winograd_code_for(form, lanes_limit()), turned, kernel->batch,
+    RT_TRY(rt_winograd_team_plan(&c->backward, rt_winograd_code_for(form, rt_engine_lanes()), turned, kernel->batch,
                                  RT_TEAM_BACKWARD, err));
     RT_TRY(rt_winograd_team_plan(&c->correlation, code, *shape, kernel->batch, RT_TEAM_CORRELATES, err));
     kernel->keeps_src = true;
@@ -82,7 +75,7 @@ static rt_status plan(rt_kernel *kernel, rt_error *err)
         return rt_fail(err, RT_ERROR_MEMORY, "convolution '%s': no memory", kernel->node->name);
     const rt_extent in = rt_kernel_source(kernel, 0), out = kernel->node->shape;
     const rt_winograd_form form = kernel->node->window.stride == 2 ? RT_WINOGRAD_STRIDED : RT_WINOGRAD_UNIT;
-    const rt_winograd_code *code = rt_winograd_code_for(form, lanes_limit());
+    const rt_winograd_code *code = rt_winograd_code_for(form, rt_engine_lanes());
     const rt_winograd shape = {in.height, in.width, out.height, out.width, in.channels, out.channels, 0};
     RT_TRY(rt_winograd_team_plan(&c->forward, code, shape, kernel->batch,
                                  kernel->mode == RT_MODE_FROZEN ? RT_TEAM_FROZEN : RT_TEAM_FORWARD, err));
