@@ -34,7 +34,7 @@ teacher: {model: resnet8, width: 0.5, train: {epochs: 40, batch: 32, ema: 0.5}}
 student: {model: convnet, hidden: 8, dropout: 0.2}
 baseline: true
 loss: [cross_entropy: {weight: 0.1}, kl: {weight: 0.9}]
-train: {epochs: 120, batch: 16, optimizer: adamw, schedule: cosine}
+train: {epochs: 400, batch: 16, optimizer: adamw, schedule: cosine}
 threads: 1
 END
 
