@@ -34,7 +34,7 @@ teacher: {model: resnet8, width: 0.5, train: {epochs: 40, batch: 32, ema: 0.5}}
 student: {model: convnet, hidden: 8, dropout: 0.2}
 baseline: true
 loss: [cross_entropy: {weight: 0.1}, kl: {weight: 0.9}]
-train: {epochs: 400, batch: 16, optimizer: adamw, schedule: cosine}
+train: {epochs: 250, batch: 16, optimizer: adamw, schedule: cosine}
 threads: 1
 END
 
@@ -56,17 +56,22 @@ rows() { # FOLDER: how many epochs are done; -1 before the run has begun
         echo -1
     fi
 }
+logged() { # FOLDER: how many events it has
+    if [ -f "$1/log.jsonl" ]; then wc -l <"$1/log.jsonl"; else echo 0; fi
+}
 # cut_off SIGNAL CODE FOLDER EPOCHS DELAY ARGUMENTS...: starts `retort train ARGUMENTS`, sends the signal DELAY seconds after
-# FOLDER has so many epochs, and expects the exit code.
+# it has begun in FOLDER and so many epochs are there, and expects the exit code.
 cut_off() {
-    local signal=$1 code=$2 folder=$3 epochs=$4 delay=$5 process got=0
+    local signal=$1 code=$2 folder=$3 epochs=$4 delay=$5 process got=0 before
+    before=$(logged "$folder")
     shift 5
     command_line="retort train $* (signal $signal after $epochs epochs in $folder)"
     checks=$((checks + 1))
     # On a busy machine this script must get its turn before the training is over.
     nice -n 19 "$retort" train "$@" >"$printed/stdout" 2>"$printed/stderr" </dev/null &
     process=$!
-    while kill -0 $process 2>"$scratch/gone" && [ "$(rows "$folder")" -lt "$epochs" ]; do
+    while kill -0 $process 2>"$scratch/gone" &&
+        { [ "$(rows "$folder")" -lt "$epochs" ] || [ "$(logged "$folder")" -le "$before" ]; }; do
         sleep 0.01
     done
     sleep "$delay"
