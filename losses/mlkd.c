@@ -5,6 +5,13 @@
  *     l(T) = alpha mean_n KL(P_n | Q_n) + beta |D|^2 / C + gamma |E|^2 / N        loss = sum of l(T)
  *     dl/dQ = -(alpha / N) P / Q + (4 beta / C) Q D + (4 gamma / N) E Q; then through softmax
  *
+ * Neither D nor a difference of squares is ever computed. With S = Q + P, R = Q - P and G = S R^T [N, N],
+ *
+ *     D = (S^T R + R^T S) / 2     |D|^2 = (<S S^T, R R^T> + <G, G^T>) / 2     E = (G + G^T) / 2
+ *     Q D = ((S S^T + G^T) R + (G + R R^T) S) / 4                             E Q = (G + G^T) (R + S) / 4
+ *
+ * which are exactly 0 where Q = P, and cost N^2 C instead of N C^2.
+ *
  * With temperature_squared the divergence is multiplied by T^2, as the published code does. That code sees each image
  * twice, weakly and strongly augmented, and halves its terms by what was meant to pick samples; here an image is seen
  * once and nothing is picked. */
@@ -31,43 +38,28 @@ static const rt_param params[] = {
     RT_PARAM_END,
 };
 
-/* Inner products among the rows of Q, and what they contribute. */
-struct relation {
-    size_t size;               /* classes or samples */
-    double *student, *teacher; /* [size, size]; the student's become the difference, the teacher's its squares */
-    double *pulls;             /* [N, C]: the difference times Q */
-    double *sums;              /* [size]: of squares */
-    double factor;
-};
-
 struct work {
     rt_divergence_work common;
-    struct relation classes, samples;
-    double kl; /* factor of the divergence */
+    double kl;                  /* factor of the divergence */
+    double by_class, by_sample; /* of Q D and E Q */
+    double *sums, *differences,
+        *mixed;    /* [N, N]: S S^T, R R^T and G; the first two become what R and S are multiplied by */
+    double *terms; /* [N, N] */
+    double *of_classes, *of_samples; /* [N]: |D|^2 and |E|^2, row by row of G */
+    double *pulls_r, *pulls_s;       /* [N, C] */
 };
 
-/* Scratch: that of a divergence, then of both relations the two squares, the pulls, and the sums. */
+/* Scratch: that of a divergence, then four squares, two sums and two pulls. */
 static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 {
     const size_t samples = plan->shapes[RT_DIVERGENCE_STUDENT].dims[0];
     const size_t classes = plan->shapes[RT_DIVERGENCE_STUDENT].dims[1];
     RT_TRY(rt_divergence_plan(state, plan, err));
-    plan->scratch_bytes +=
-        (2 * classes * classes + 2 * samples * samples + 2 * samples * classes + classes + samples) * sizeof(double);
+    plan->scratch_bytes += (4 * samples * samples + 2 * samples + 2 * samples * classes) * sizeof(double);
     return RT_OK;
 }
 
-static double *lay_out(struct relation *relation, size_t size, size_t cells, double factor, double *memory)
-{
-    *relation = (struct relation){.size = size,
-                                  .student = memory,
-                                  .teacher = memory + size * size,
-                                  .pulls = memory + 2 * size * size,
-                                  .sums = memory + 2 * size * size + cells,
-                                  .factor = factor};
-    return relation->sums + size;
-}
-
+/* S and R of a sample are its spare rows. */
 RT_WIDE static void open_sample(void *context, size_t n)
 {
     const struct work *work = context;
@@ -75,72 +67,78 @@ RT_WIDE static void open_sample(void *context, size_t n)
     for (size_t k = 0; k < row.classes; ++k)
         row.spare[0][k] = row.p[k] * (row.log_p[k] - row.log_q[k]);
     ((double *)work->common.io->scratch)[n] = work->kl * rt_sum(row.spare[0], row.classes);
+    for (size_t k = 0; k < row.classes; ++k) {
+        row.spare[0][k] = row.q[k] + row.p[k];
+        row.spare[1][k] = row.q[k] - row.p[k];
+    }
 }
 
-RT_WIDE static void compare_row(void *context, size_t i)
+/* Row i of |D|^2 and |E|^2, and of what R and S are multiplied by for the pulls. */
+RT_WIDE static void relate_row(void *context, size_t i)
 {
-    const struct relation *relation = context;
-    double *restrict difference = relation->student + i * relation->size;
-    double *restrict squares = relation->teacher + i * relation->size;
-    for (size_t j = 0; j < relation->size; ++j) {
-        difference[j] -= squares[j];
-        squares[j] = difference[j] * difference[j];
+    const struct work *work = context;
+    const size_t samples = work->common.io->ports[RT_DIVERGENCE_STUDENT].shape.dims[0];
+    double *restrict sums = work->sums + i * samples, *restrict differences = work->differences + i * samples;
+    double *restrict terms = work->terms + i * samples;
+    const double *restrict row = work->mixed + i * samples, *restrict column = work->mixed + i;
+    const double by_class = 0.25 * work->by_class, by_sample = 0.25 * work->by_sample;
+    for (size_t j = 0; j < samples; ++j)
+        terms[j] = 0.5 * (sums[j] * differences[j] + row[j] * column[j * samples]);
+    work->of_classes[i] = rt_sum(terms, samples);
+    for (size_t j = 0; j < samples; ++j) {
+        const double both = row[j] + column[j * samples];
+        terms[j] = 0.25 * both * both;
+        sums[j] = by_class * (sums[j] + column[j * samples]) + by_sample * both;
+        differences[j] = by_class * (row[j] + differences[j]) + by_sample * both;
     }
-    relation->sums[i] = rt_sum(squares, relation->size);
+    work->of_samples[i] = rt_sum(terms, samples);
 }
 
 RT_WIDE static void close_sample(void *context, size_t n)
 {
     const struct work *work = context;
     rt_divergence_row row = rt_divergence_at(&work->common, n);
-    const size_t classes = row.classes, samples = work->samples.size;
-    const double by_class = 4.0 * work->classes.factor * (double)samples / (double)classes;
-    const double by_sample = 4.0 * work->samples.factor;
-    const double *restrict of_classes = work->classes.pulls + n * classes;
-    const double *restrict of_samples = work->samples.pulls + n * classes;
-    for (size_t k = 0; k < classes; ++k) {
-        double slope = -work->kl * row.p[k];
-        slope += work->classes.factor > 0.0 ? by_class * row.q[k] * of_classes[k] : 0.0;
-        slope += work->samples.factor > 0.0 ? by_sample * row.q[k] * of_samples[k] : 0.0;
-        row.spare[0][k] = slope;
-    }
+    const double *restrict pulls_r = work->pulls_r + n * row.classes, *restrict pulls_s =
+                                                                          work->pulls_s + n * row.classes;
+    for (size_t k = 0; k < row.classes; ++k)
+        row.spare[0][k] = row.q[k] * (pulls_r[k] + pulls_s[k]) - work->kl * row.p[k];
     rt_divergence_close(&row, ((const double *)work->common.io->scratch)[n], row.spare[0]);
-}
-
-/* The sum of squares, and the pulls: difference Q or Q difference. */
-static double relate(struct relation *relation, rt_matrix student, rt_matrix teacher, bool of_classes)
-{
-    if (relation->factor == 0.0)
-        return 0.0;
-    const rt_matrix first = of_classes ? rt_transposed(student) : student;
-    const rt_matrix other = of_classes ? rt_transposed(teacher) : teacher;
-    rt_multiply(first, rt_transposed(first), relation->student);
-    rt_multiply(other, rt_transposed(other), relation->teacher);
-    rt_parallel_samples(relation->size, relation->size, compare_row, relation);
-    const rt_matrix difference = rt_matrix_doubles(relation->student, relation->size, relation->size);
-    rt_multiply(of_classes ? student : difference, of_classes ? difference : student, relation->pulls);
-    return relation->factor * rt_batch_mean(relation->sums, relation->size);
 }
 
 static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, double temperature)
 {
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
     const size_t samples = shape->dims[0], classes = shape->dims[1];
-    const size_t stride = RT_DIVERGENCE_ARRAYS * classes;
-    struct work work = {.common = {io, mlkd, temperature, 1.0},
-                        .kl = mlkd->alpha * (mlkd->temperature_squared ? temperature * temperature : 1.0)};
+    const size_t square = samples * samples, stride = RT_DIVERGENCE_ARRAYS * classes;
     double *rest = (double *)io->scratch + samples * (1 + stride);
-    rest = lay_out(&work.classes, classes, samples * classes, mlkd->beta, rest);
-    lay_out(&work.samples, samples, samples * classes, mlkd->gamma, rest);
+    struct work work = {.common = {io, mlkd, temperature, 1.0},
+                        .kl = mlkd->alpha * (mlkd->temperature_squared ? temperature * temperature : 1.0),
+                        .by_class = 4.0 * mlkd->beta * (double)samples / (double)classes,
+                        .by_sample = 4.0 * mlkd->gamma,
+                        .sums = rest,
+                        .differences = rest + square,
+                        .mixed = rest + 2 * square,
+                        .terms = rest + 3 * square,
+                        .of_classes = rest + 4 * square,
+                        .of_samples = rest + 4 * square + samples,
+                        .pulls_r = rest + 4 * square + 2 * samples,
+                        .pulls_s = rest + 4 * square + 2 * samples + samples * classes};
     rt_parallel_samples(samples, classes, open_sample, &work);
 
     const rt_divergence_row first = rt_divergence_at(&work.common, 0);
-    const rt_matrix student = {NULL, first.q, samples, classes, stride, 1};
-    const rt_matrix teacher = {NULL, first.p, samples, classes, stride, 1};
-    double related = relate(&work.classes, student, teacher, true);
-    related += relate(&work.samples, student, teacher, false);
+    const rt_matrix s = {NULL, first.spare[0], samples, classes, stride, 1};
+    const rt_matrix r = {NULL, first.spare[1], samples, classes, stride, 1};
+    rt_multiply(s, rt_transposed(s), work.sums);
+    rt_multiply(r, rt_transposed(r), work.differences);
+    rt_multiply(s, rt_transposed(r), work.mixed);
+    rt_parallel_samples(samples, samples, relate_row, &work);
+    rt_multiply(rt_matrix_doubles(work.sums, samples, samples), r, work.pulls_r);
+    rt_multiply(rt_matrix_doubles(work.differences, samples, samples), s, work.pulls_s);
     rt_parallel_samples(samples, classes, close_sample, &work);
-    return rt_batch_mean(io->scratch, samples) + related;
+    /* The two parts of |D|^2 may cancel to less than their rounding. */
+    const double of_classes = rt_sum(work.of_classes, samples) / (double)classes;
+    return rt_batch_mean(io->scratch, samples) + mlkd->beta * (of_classes > 0.0 ? of_classes : 0.0) +
+           mlkd->gamma * rt_batch_mean(work.of_samples, samples);
 }
 
 static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)

@@ -32,6 +32,15 @@ static size_t least(size_t a, size_t b)
 RT_WIDE_INLINE void pack(const rt_matrix *matrix, size_t first, size_t width, size_t start, size_t depth, double *panel)
 {
     size_t rows = least(width, matrix->rows - first);
+    /* Rows that lie side by side are read so. */
+    if (rows == width && matrix->row_stride == 1) {
+        for (size_t k = 0; k < depth; ++k) {
+            size_t place = first + (start + k) * matrix->column_stride;
+            for (size_t i = 0; i < width; ++i)
+                panel[k * width + i] = matrix->floats ? (double)matrix->floats[place + i] : matrix->doubles[place + i];
+        }
+        return;
+    }
     for (size_t i = 0; i < width; ++i) {
         size_t place = (first + i) * matrix->row_stride + start * matrix->column_stride;
         if (i >= rows)
