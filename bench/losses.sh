@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
 # Value and gradient of the losses in Retort and in PyTorch's eager form, in turns, and the medians over the rounds.
 #
-#     bench/losses.sh [PYTHON [ROUNDS]]
+#     bench/losses.sh [PYTHON [ROUNDS [LOSS ...]]]
 #
 # PYTHON is one that can import torch (python3), ROUNDS how often each runs (5). Prints a table and writes
-# bench/results/losses.json; close everything else first. Losses that pytorch_losses.py does not have stand alone.
+# bench/results/losses.json; close everything else first. Without names of losses, all are measured. Losses that pytorch_losses.py does not have stand alone.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 python=${1:-python3}
 rounds=${2:-5}
+losses=("${@:3}")
 "$python" -c 'import torch' || { echo "losses.sh: '$python' cannot import torch" >&2; exit 1; }
 [ -x build/retort ] || { echo "losses.sh: build/retort is missing; run scripts/setup.sh and meson compile -C build" >&2; exit 1; }
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for ((round = 1; round <= rounds; ++round)); do
-    build/retort bench --losses --json >"$scratch/retort.$round.json"
-    "$python" bench/pytorch_losses.py >"$scratch/pytorch.$round.json"
+    build/retort bench --losses "${losses[@]}" --json >"$scratch/retort.$round.json"
+    "$python" bench/pytorch_losses.py "${losses[@]}" >"$scratch/pytorch.$round.json"
 done
 
 mkdir -p bench/results

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The peer of `retort bench --losses`: value and gradient of losses in PyTorch's eager form, timed on the CPU.
 
-    pytorch_losses.py
+    pytorch_losses.py [LOSS ...]
 
-The losses are those written down from their definitions in tests/golden/losses, at the settings that are Retort's
-defaults. Prints a JSON array of {"loss", "samples", "classes", "microseconds", "threads"}, medians over turns of about a
-millisecond each. Needs a Python with torch; nothing else here does.
+The losses are those named that it has, or all: written down from their definitions in tests/golden/losses, at the settings
+that are Retort's defaults. Prints a JSON array of {"loss", "samples", "classes", "microseconds", "threads"}, medians over turns of about a
+millisecond each, fewer where one run takes more than ten. Needs a Python with torch; nothing else here does.
 """
 import importlib
 import json
@@ -78,15 +78,18 @@ def measure(loss, samples, classes):
     torch.manual_seed(0)
     student = (16 * torch.rand(samples, classes) - 8).requires_grad_()
     arrays = student, 16 * torch.rand(samples, classes) - 8, torch.arange(samples) % 10
-    times = 1 + int(1e3 / (run_often(loss, arrays, 10) + 0.1))
-    return statistics.median(run_often(loss, arrays, times) for _ in range(TURNS))
+    run_often(loss, arrays, 1)
+    once = run_often(loss, arrays, 3)
+    turns = TURNS if once < 1e4 else 5
+    return statistics.median(run_often(loss, arrays, 1 + int(1e3 / (once + 0.1))) for _ in range(turns))
 
 
 def main():
     torch.set_flush_denormal(True)
     print(json.dumps([{"loss": name, "samples": samples, "classes": classes,
                        "microseconds": round(measure(loss, samples, classes), 2), "threads": torch.get_num_threads()}
-                      for name, loss in losses().items() for samples, classes in SIZES], indent=1))
+                      for name, loss in losses().items() if name in (sys.argv[1:] or losses())
+                      for samples, classes in SIZES], indent=1))
 
 
 if __name__ == "__main__":

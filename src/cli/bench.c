@@ -199,7 +199,7 @@ const rt_command rt_command_bench = {
         "bench RECIPE [key.sub=value ...] [--steps N] [--threads N] [--synthetic] [--by-kind] [--by-node] [--json]\n"
         "       retort bench --kernels [--precision P] [--batch N] [--steps N] [--threads N] [--json] [RECIPE ...]\n"
         "       retort bench --tune-threads RECIPE [key.sub=value ...] [--steps N] [--synthetic] [--json]\n"
-        "       retort bench --losses [--threads N] [--json]",
+        "       retort bench --losses [LOSS ...] [--threads N] [--json]",
     .summary = "time the steps of a recipe's student: where the time goes, and which kernels run",
     .details =
         "Medians over N steps (20) on whole batches, after 3 to warm up. Shares are of the phases' sum. `data` is the\n"
@@ -231,8 +231,8 @@ const rt_command rt_command_bench = {
         "--tune-threads times the step at 1, 2, 4 ... threads and at all CPUs, in turns, and recommends a number; it\n"
         "changes nothing.\n"
         "\n"
-        "--losses times value and gradient of each loss alone, from 16 samples of 10 classes to 256 of 1000, in\n"
-        "microseconds.\n"
+        "--losses times value and gradient of each loss alone, or of those named, from 16 samples of 10 classes to\n"
+        "256 of 1000, in microseconds.\n"
         "\n" RT_PLUGINS_DETAILS,
     .run = run,
 };

@@ -10,6 +10,7 @@
 
 #include "base/median.h"
 #include "base/threads.h"
+#include "cli/catalog.h"
 #include "cli/command.h"
 #include "recipe/recipe.h"
 #include "report/table.h"
@@ -109,18 +110,42 @@ static bool takes_logits(const rt_loss *loss)
     return true;
 }
 
-static rt_status measure_all(const rt_catalogue *catalogue, struct batch *batch, json_t *results, rt_error *err)
+static rt_status measure_sizes(const rt_loss *loss, struct batch *batch, json_t *results, rt_error *err)
+{
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+        double median = 0.0;
+        RT_TRY(measure(loss, &sizes[s], batch, &median, err));
+        json_array_append_new(results, json_pack("{s:s, s:i, s:i, s:f, s:i}", "loss", loss->name, "samples",
+                                                 (int)sizes[s].samples, "classes", (int)sizes[s].classes,
+                                                 "microseconds", median, "threads", rt_threads_count()));
+    }
+    return RT_OK;
+}
+
+/* Those that are named, or without names all that can be measured. */
+static rt_status measure_all(const rt_catalogue *catalogue, char **names, size_t count, struct batch *batch,
+                             json_t *results, rt_error *err)
 {
     RT_TRY(fill(batch, err));
-    for (size_t i = 0; i < catalogue->loss_count; ++i)
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes && takes_logits(catalogue->losses[i]); ++s) {
-            double median = 0.0;
-            RT_TRY(measure(catalogue->losses[i], &sizes[s], batch, &median, err));
-            json_array_append_new(results, json_pack("{s:s, s:i, s:i, s:f, s:i}", "loss", catalogue->losses[i]->name,
-                                                     "samples", (int)sizes[s].samples, "classes", (int)sizes[s].classes,
-                                                     "microseconds", median, "threads", rt_threads_count()));
-        }
+    for (size_t i = 0; i < count; ++i)
+        RT_TRY(measure_sizes(rt_catalogue_find(catalogue, names[i]), batch, results, err));
+    for (size_t i = 0; count == 0 && i < catalogue->loss_count; ++i)
+        if (takes_logits(catalogue->losses[i]))
+            RT_TRY(measure_sizes(catalogue->losses[i], batch, results, err));
     return RT_OK;
+}
+
+static int check_name(const rt_catalogue *catalogue, const char *name)
+{
+    const rt_loss *loss = rt_catalogue_find(catalogue, name);
+    if (loss && takes_logits(loss))
+        return RT_EXIT_OK;
+    if (loss)
+        return rt_command_misused(&rt_command_bench, "--losses gives logits and labels alone, and '%s' reads more",
+                                  name);
+    const char *nearest = rt_kind_suggest(rt_kind_find("loss", strlen("loss")), catalogue, name);
+    return rt_command_misused(&rt_command_bench, "--losses takes names of losses, and '%s' is none%s%s%s", name,
+                              nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static rt_status print_table(const json_t *results, rt_error *err)
@@ -171,13 +196,14 @@ int rt_bench_losses(int argc, char **argv, const rt_catalogue *catalogue)
             return rt_command_misused(&rt_command_bench, "--threads '%s' must be a whole number from 1 to %d", optarg,
                                       MOST_THREADS);
     }
-    if (optind < argc)
-        return rt_command_misused(&rt_command_bench, "--losses takes no recipe, and '%s' is one", argv[optind]);
+    for (int i = optind; i < argc; ++i)
+        if (check_name(catalogue, argv[i]) != RT_EXIT_OK)
+            return RT_EXIT_USAGE;
     rt_threads_start((int)threads);
     rt_error err = {0};
     struct batch batch = {0};
     json_t *results = json_array();
-    rt_status status = measure_all(catalogue, &batch, results, &err);
+    rt_status status = measure_all(catalogue, argv + optind, (size_t)(argc - optind), &batch, results, &err);
     if (status == RT_OK && json) {
         if (json_dumpf(results, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0)
             status = rt_fail(&err, RT_ERROR_FILE, "cannot write standard output");
