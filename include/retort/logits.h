@@ -149,7 +149,7 @@ static inline double rt_batch_mean(const double *losses, size_t samples)
 static inline void rt_parallel_samples(size_t samples, size_t classes, void (*body)(void *context, size_t sample),
                                        void *context)
 {
-    const size_t worthwhile = 1 << 17;
+    const size_t worthwhile = 1 << 14;
     if (samples > 1 && samples >= worthwhile / classes) {
         rt_parallel_rows(samples, body, context);
         return;
