@@ -9,7 +9,7 @@
 #include "retort/vector.h"
 
 /* A tile of TALL x LANES sums fits into the registers of AVX-512 and of AVX2; panels stay in the second cache. */
-enum { TALL = 8, LANES = 8, BLOCK_ROWS = 32, BLOCK_COLUMNS = 64, DEPTH = 256, ALONE = 1 << 18 };
+enum { TALL = 8, LANES = 8, BLOCK_ROWS = 32, BLOCK_COLUMNS = 128, DEPTH = 256, ALONE = 1 << 18 };
 
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
 
