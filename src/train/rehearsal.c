@@ -55,7 +55,7 @@ static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_netwo
         RT_TRY(rt_network_open(teacher, &input, &r->gaps[number], network, err));
     } else {
         RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, network, err));
-        RT_TRY(rt_parameters_initialize((*network)->parameters, 1 + number, err));
+        rt_parameters_make_up((*network)->parameters, 1 + number);
     }
     rt_network_recipe without_memo = *teacher;
     without_memo.memo = "off";
@@ -87,7 +87,7 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
     RT_TRY(open_teachers(r, engine, recipe, synthetic, err));
     const rt_model_input input = rt_run_data_input(&r->data);
     RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));
-    RT_TRY(rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed, err));
+    rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed);
     if (!synthetic && recipe->student.weights)
         RT_TRY(rt_network_begin(r->student, &recipe->student, &r->student_gaps, err));
     RT_TRY(rt_step_open(&r->step,
