@@ -245,11 +245,17 @@ static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
     return RT_OK;
 }
 
+/* The engine is that of all pipelines that are open. */
+static void choose_convolution(const rt_pipeline *pipeline)
+{
+    rt_engine_convolve_directly(pipeline->engine, pipeline->recipe->convolution == RT_CONVOLUTION_DIRECT);
+}
+
 rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *const *recipes, size_t count,
                            rt_error *err)
 {
     *pipeline = (rt_pipeline){.engine = engine, .recipe = recipes[0], .recipes = recipes, .student_count = count};
-    rt_engine_convolve_directly(engine, recipes[0]->convolution == RT_CONVOLUTION_DIRECT);
+    choose_convolution(pipeline);
     rt_status status = open_all(pipeline, err);
     if (status != RT_OK)
         rt_pipeline_close(pipeline);
@@ -281,6 +287,7 @@ rt_status rt_pipeline_run(rt_pipeline *pipeline, const rt_pipeline_job *job, rt_
 {
     rt_loss_recipe default_loss = {0};
     pipeline->job = job;
+    choose_convolution(pipeline);
     memset(outcomes, 0, (RT_STUDENT_OUTCOME + pipeline->student_count) * sizeof *outcomes);
     rt_status status = cross_entropy_terms(&default_loss, err);
     if (status == RT_OK)
