@@ -94,8 +94,6 @@ static rt_status get_teacher(rt_pipeline *pipeline, size_t number, const rt_loss
         *outcome = pipeline->measured[number];
         outcome->role = places[number].role;
         outcome->model = teacher->model;
-        if (!outcome->present && !pipeline->job->passes_teachers_over)
-            RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[number], outcome, err));
         RT_TRY(rt_file_size(teacher->weights, &outcome->file_bytes, err));
     }
     return rt_teacher_open(pipeline->engine, pipeline->teachers[number], &pipeline->data, teacher,
@@ -118,6 +116,16 @@ static rt_status get_teachers(rt_pipeline *pipeline, const rt_loss_recipe *defau
         RT_TRY(rt_teacher_join(pipeline->members, weights, count, recipe->agreement, (size_t)recipe->train.batch,
                                &pipeline->joint, err));
     *taught_by = count > 1 ? pipeline->joint : count > 0 ? pipeline->members[0] : NULL;
+    return RT_OK;
+}
+
+/* What the table says of teachers that came with weights. It reads all test images, which nobody has to wait for before
+ * the first step. */
+static rt_status measure_teachers(rt_pipeline *pipeline, rt_outcome *outcomes, rt_error *err)
+{
+    for (size_t i = 0; i < rt_recipe_teachers(pipeline->recipe); ++i)
+        if (!rt_recipe_teacher(pipeline->recipe, i)->train_present && !outcomes[i].present)
+            RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[i], &outcomes[i], err));
     return RT_OK;
 }
 
@@ -280,7 +288,8 @@ static rt_status run_stages(rt_pipeline *pipeline, const rt_loss_recipe *default
     RT_TRY(get_teachers(pipeline, default_loss, &outcomes[TEACHER], &taught_by, err));
     if (pipeline->recipe->baseline)
         RT_TRY(run_alone(pipeline, default_loss, &outcomes[ALONE], err));
-    return run_students(pipeline, taught_by, &outcomes[RT_STUDENT_OUTCOME], err);
+    RT_TRY(run_students(pipeline, taught_by, &outcomes[RT_STUDENT_OUTCOME], err));
+    return pipeline->job->passes_teachers_over ? RT_OK : measure_teachers(pipeline, &outcomes[TEACHER], err);
 }
 
 rt_status rt_pipeline_run(rt_pipeline *pipeline, const rt_pipeline_job *job, rt_outcome *outcomes, rt_error *err)
