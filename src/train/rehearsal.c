@@ -197,6 +197,34 @@ rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count)
     return medians.times;
 }
 
+rt_status rt_rehearsal_loader_speed(const rt_rehearsal *rehearsal, double *images_per_s, rt_error *err)
+{
+    enum { WARM = 2, MOST = 101 };
+    const double enough = 0.1; /* seconds: photographs take long to decode */
+    double seconds[MOST], sum = 0.0;
+    size_t count = 0;
+    rt_run_data alone = rehearsal->data;
+    rt_loader *loader;
+    alone.workers = 0;
+    RT_TRY(rt_run_data_train_loader(&alone, rehearsal->step.batch, &loader, err));
+    rt_status status = RT_OK;
+    for (uint32_t epoch = 0; count < MOST && sum < enough && status == RT_OK; ++epoch) {
+        rt_loader_seek(loader, epoch, 0);
+        for (size_t i = 0; count < MOST; ++i) {
+            const double started = rt_seconds();
+            const rt_batch *batch = rt_loader_next(loader);
+            if (!batch || batch->count < rehearsal->step.batch)
+                break;
+            if (epoch > 0 || i >= WARM || rt_loader_batches(loader) <= WARM)
+                sum += seconds[count++] = rt_seconds() - started;
+        }
+        status = rt_loader_failure(loader, err);
+    }
+    rt_loader_close(loader);
+    *images_per_s = status == RT_OK ? (double)rehearsal->step.batch / rt_median(seconds, count) : 0.0;
+    return status;
+}
+
 double rt_rehearsal_flops(const rt_rehearsal *rehearsal)
 {
     double flops = rt_plan_flops(rehearsal->step.plan);
