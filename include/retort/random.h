@@ -54,6 +54,9 @@ RT_API double rt_random_uniform(const rt_key *key, uint32_t draw);
 /* Standard normal variates 0..count-1 of the sequence (Box-Muller), two from each block. */
 RT_API void rt_random_normal(const rt_key *key, double *values, size_t count);
 
+/* Variates first..first+count-1 of the same sequence, `first` even, by the calling thread alone. */
+RT_API void rt_random_normal_from(const rt_key *key, size_t first, double *values, size_t count);
+
 /* A variate of Beta(a, b), a and b above 0 and finite: in [0, 1], with density proportional to x^(a-1) (1-x)^(b-1).
  *
  * It is X / (X + Y) of X from Gamma(a) and Y from Gamma(b), by the rejection of Marsaglia and Tsang (2000, "A simple

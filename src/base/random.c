@@ -4,15 +4,19 @@
 
 #include "retort/exponential.h"
 #include "retort/logarithm.h"
+#include "retort/vector.h"
 
-void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4])
+enum { ROUNDS = 10, BLOCKS = 64 };
+
+static inline void philox(const rt_key *key, uint32_t block, uint32_t words[4])
 {
     /* The multipliers and Weyl constants of the paper's Philox4x32. */
     const uint64_t multiplier_a = 0xD2511F53u, multiplier_b = 0xCD9E8D57u;
     uint32_t key_a = (uint32_t)key->seed, key_b = (uint32_t)(key->seed >> 32);
     uint32_t a = block, b = (key->stream << 24) ^ key->epoch;
     uint32_t c = (uint32_t)key->index, d = (uint32_t)(key->index >> 32);
-    for (int round = 0; round < 10; ++round) {
+#pragma GCC unroll 10
+    for (int round = 0; round < ROUNDS; ++round) {
         uint64_t product_a = multiplier_a * a, product_b = multiplier_b * c;
         a = (uint32_t)(product_b >> 32) ^ b ^ key_a;
         c = (uint32_t)(product_a >> 32) ^ d ^ key_b;
@@ -22,6 +26,22 @@ void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4])
         key_b += 0xBB67AE85u;
     }
     words[0] = a, words[1] = b, words[2] = c, words[3] = d;
+}
+
+void rt_random_block(const rt_key *key, uint32_t block, uint32_t words[4])
+{
+    philox(key, block, words);
+}
+
+/* Blocks first to first + BLOCKS - 1, side by side: a vector has a block in each of its lanes. */
+RT_WIDE static void many_blocks(const rt_key *key, uint32_t first, uint32_t words[4][BLOCKS])
+{
+    const rt_key copy = *key; /* which `words` cannot change */
+    for (uint32_t i = 0; i < BLOCKS; ++i) {
+        uint32_t block[4];
+        philox(&copy, first + i, block);
+        words[0][i] = block[0], words[1][i] = block[1], words[2][i] = block[2], words[3][i] = block[3];
+    }
 }
 
 uint32_t rt_random_word(const rt_key *key, uint64_t draw)
@@ -48,21 +68,30 @@ double rt_random_uniform(const rt_key *key, uint32_t draw)
     return (double)(two_words(key, draw) >> 11) * 0x1p-53;
 }
 
-void rt_random_normal(const rt_key *key, double *values, size_t count)
+void rt_random_normal_from(const rt_key *key, size_t first, double *values, size_t count)
 {
     const double two_pi = 6.283185307179586;
-#pragma omp parallel for schedule(static) if (count > 4096)
+    uint32_t words[4][BLOCKS];
     for (size_t i = 0; i < count; i += 2) {
-        uint32_t words[4];
-        rt_random_block(key, (uint32_t)(i / 2), words);
+        const size_t b = i / 2 % BLOCKS;
+        if (b == 0)
+            many_blocks(key, (uint32_t)((first + i) / 2), words);
         /* Half a unit in the last place keeps the logarithm's argument away from zero. */
-        double u = ((double)((uint64_t)words[0] << 21 ^ words[1] >> 11) + 0.5) * 0x1p-53;
-        double v = (double)((uint64_t)words[2] << 21 ^ words[3] >> 11) * 0x1p-53;
+        double u = ((double)((uint64_t)words[0][b] << 21 ^ words[1][b] >> 11) + 0.5) * 0x1p-53;
+        double v = (double)((uint64_t)words[2][b] << 21 ^ words[3][b] >> 11) * 0x1p-53;
         double radius = sqrt(-2.0 * log(u));
         values[i] = radius * cos(two_pi * v);
         if (i + 1 < count)
             values[i + 1] = radius * sin(two_pi * v);
     }
+}
+
+void rt_random_normal(const rt_key *key, double *values, size_t count)
+{
+    enum { PIECE = 2 * BLOCKS };
+#pragma omp parallel for schedule(static) if (count > 4096)
+    for (size_t first = 0; first < count; first += PIECE)
+        rt_random_normal_from(key, first, values + first, count - first < PIECE ? count - first : PIECE);
 }
 
 /* Two uniform numbers in (0, 1), from one block: half a unit in the last place keeps them off the ends. */

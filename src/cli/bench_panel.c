@@ -25,7 +25,8 @@ struct figures {
     const rt_recipe *recipe;
     rt_rehearsal_times median;
     double images_per_s, flops, gflops, peak_rss_mb;
-    double first_step_ms; /* since the process began; 0 where that is not known */
+    double loader_images_per_s; /* on one core */
+    double first_step_ms;       /* since the process began; 0 where that is not known */
     rt_fma_peak peak;
     struct denormals denormals;
     rt_bench_profile profile;
@@ -128,6 +129,7 @@ static int print_json(const struct figures *f)
     json_object_set_new(object, "peak_gflops", json_real(f->peak.gflops));
     json_object_set_new(object, "peak_isa", json_string(f->peak.isa));
     json_object_set_new(object, "share_of_peak", json_real(f->gflops / f->peak.gflops));
+    json_object_set_new(object, "loader_images_per_s", json_real(f->loader_images_per_s));
     json_object_set_new(object, "first_step_ms", f->first_step_ms > 0.0 ? json_real(f->first_step_ms) : json_null());
     json_object_set_new(object, "peak_rss_mb", json_real(f->peak_rss_mb));
     json_object_set_new(object, "threads", json_integer(rt_threads_count()));
@@ -206,6 +208,8 @@ static int print_panel(const struct figures *f, const rt_bench_options *options,
     printf("%llu denormals among the %.3g million values of a step, %llu where they are not flushed to zero\n",
            (unsigned long long)f->denormals.as_it_runs, 1e-6 * (double)f->denormals.values,
            (unsigned long long)f->denormals.unflushed);
+    printf("the loader makes %.0f images/s on one core: %.2f %% of a step\n", f->loader_images_per_s,
+           100.0 * f->images_per_s / f->loader_images_per_s);
     if (f->first_step_ms > 0.0)
         printf("first step done %.0f ms after the process began\n", f->first_step_ms);
     if (options->by_kind && rt_bench_print_kinds(&f->profile, err) != RT_OK)
@@ -255,6 +259,7 @@ static rt_status measure(struct figures *f, const rt_bench_options *options, rt_
     f->median = rt_rehearsal_median(times, f->steps);
     f->images_per_s = 1e3 * (double)r->step.batch / f->median.total;
     f->flops = rt_rehearsal_flops(r);
+    RT_TRY(rt_rehearsal_loader_speed(r, &f->loader_images_per_s, err));
     f->gflops = f->flops / (1e6 * f->median.total);
     /* Once more: what slows the machine down for a moment must not pass for its limit. */
     rt_fma_peak again = rt_fma_peak_measure(rt_engine_lanes());

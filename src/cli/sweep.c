@@ -173,6 +173,7 @@ static int execute(const struct arguments *arguments, rt_sweep_runs *runs)
     if (status == RT_ERROR_INTERRUPTED)
         fprintf(stderr, "go on with: retort sweep --resume %s%s\n", runs->folder,
                 runs->runs[0].recipe->plugin_count ? " --allow-plugins" : "");
+    rt_sweep_runs_release(runs);
     rt_engine_free(engine);
     return code;
 }

@@ -56,17 +56,31 @@ void rt_parameters_free(rt_parameters *parameters)
     free(parameters);
 }
 
-static rt_status fill_normal(float *values, size_t count, const rt_key *key, double deviation)
+/* Piece by piece: millions of variates in double would be memory that is touched for this alone. */
+static void fill_normal(float *values, size_t count, const rt_key *key, double deviation)
 {
-    double *normal = malloc(count * sizeof *normal);
-    if (!normal)
-        return RT_ERROR_MEMORY;
-    rt_random_normal(key, normal, count);
+    enum { PIECE = 1024 };
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < count; ++i)
-        values[i] = (float)(deviation * normal[i]);
-    free(normal);
-    return RT_OK;
+    for (size_t first = 0; first < count; first += PIECE) {
+        const size_t here = count - first < PIECE ? count - first : PIECE;
+        double normal[PIECE];
+        rt_random_normal_from(key, first, normal, here);
+        for (size_t i = 0; i < here; ++i)
+            values[first + i] = (float)(deviation * normal[i]);
+    }
+}
+
+/* Uniform numbers with the deviation of the normal ones, four from each block. */
+static void fill_alike(float *values, size_t count, const rt_key *key, double deviation)
+{
+    const double unit = sqrt(3.0) * deviation * 0x1p-31;
+#pragma omp parallel for schedule(static)
+    for (size_t first = 0; first < count; first += 4) {
+        uint32_t words[4];
+        rt_random_block(key, (uint32_t)(first / 4), words);
+        for (size_t i = 0; i < 4 && first + i < count; ++i)
+            values[first + i] = (float)(unit * ((double)words[i] - 0x1p31));
+    }
 }
 
 static void fill_uniform(float *values, size_t count, const rt_key *key, double bound)
@@ -75,7 +89,10 @@ static void fill_uniform(float *values, size_t count, const rt_key *key, double 
         values[i] = (float)((2.0 * rt_random_uniform(key, (uint32_t)i) - 1.0) * bound);
 }
 
-rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_error *err)
+typedef void (*filling)(float *values, size_t count, const rt_key *key, double deviation);
+
+/* `fill_deviating` makes the numbers of which mean and deviation are given. */
+static void initialize(rt_parameters *parameters, uint64_t seed, filling fill_deviating)
 {
     const rt_graph *graph = parameters->graph;
     for (size_t i = 0; i < graph->parameter_count; ++i) {
@@ -89,8 +106,7 @@ rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_
                 values[j] = p->initialization == RT_INITIALIZE_ONE ? 1.0f : 0.0f;
             break;
         case RT_INITIALIZE_NORMAL:
-            if (fill_normal(values, p->count, &key, p->spread) != RT_OK)
-                return rt_fail(err, RT_ERROR_MEMORY, "no memory to initialise '%s'", p->name);
+            fill_deviating(values, p->count, &key, p->spread);
             break;
         case RT_INITIALIZE_UNIFORM:
             fill_uniform(values, p->count, &key, p->spread);
@@ -98,7 +114,16 @@ rt_status rt_parameters_initialize(rt_parameters *parameters, uint64_t seed, rt_
         }
     }
     ++parameters->version;
-    return RT_OK;
+}
+
+void rt_parameters_initialize(rt_parameters *parameters, uint64_t seed)
+{
+    initialize(parameters, seed, fill_normal);
+}
+
+void rt_parameters_make_up(rt_parameters *parameters, uint64_t seed)
+{
+    initialize(parameters, seed, fill_alike);
 }
 
 void rt_parameters_copy(rt_parameters *to, const rt_parameters *from)

@@ -172,7 +172,7 @@ rt_status rt_extension_fill(rt_extension *extension, rt_parameters *network, rt_
     }
     RT_TRY(rt_parameters_new(extension->graph, true, &extension->parameters, err));
     rt_parameters *parameters = extension->parameters;
-    RT_TRY(rt_parameters_initialize(parameters, seed, err));
+    rt_parameters_initialize(parameters, seed);
     memcpy(parameters->values, network->values, network->graph->trained_floats * sizeof(float));
     memcpy(parameters->buffers, network->buffers, network->graph->buffer_floats * sizeof(float));
     for (size_t i = 0; i < extension->term_count; ++i)

@@ -64,7 +64,7 @@ static rt_status open_job(const rt_job_setting *setting, rt_job *job, rt_error *
     if (status == RT_OK)
         status = rt_network_new(job->model->model, job->model->settings, &input, true, &job->network, err);
     if (status == RT_OK)
-        status = rt_parameters_initialize(job->network->parameters, (uint64_t)job->recipe->seed, err);
+        rt_parameters_initialize(job->network->parameters, (uint64_t)job->recipe->seed);
     if (status == RT_OK && setting->resume && rt_path_exists(result)) {
         status = read_finished(job, result, err);
     } else if (status == RT_OK) {

@@ -94,8 +94,6 @@ static rt_status get_teacher(rt_pipeline *pipeline, size_t number, const rt_loss
         *outcome = pipeline->measured[number];
         outcome->role = places[number].role;
         outcome->model = teacher->model;
-        if (!outcome->present && !pipeline->job->passes_teachers_over)
-            RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[number], outcome, err));
         RT_TRY(rt_file_size(teacher->weights, &outcome->file_bytes, err));
     }
     return rt_teacher_open(pipeline->engine, pipeline->teachers[number], &pipeline->data, teacher,
@@ -118,6 +116,16 @@ static rt_status get_teachers(rt_pipeline *pipeline, const rt_loss_recipe *defau
         RT_TRY(rt_teacher_join(pipeline->members, weights, count, recipe->agreement, (size_t)recipe->train.batch,
                                &pipeline->joint, err));
     *taught_by = count > 1 ? pipeline->joint : count > 0 ? pipeline->members[0] : NULL;
+    return RT_OK;
+}
+
+/* What the table says of teachers that came with weights. It reads all test images, which nobody has to wait for before
+ * the first step. */
+static rt_status measure_teachers(rt_pipeline *pipeline, rt_outcome *outcomes, rt_error *err)
+{
+    for (size_t i = 0; i < rt_recipe_teachers(pipeline->recipe); ++i)
+        if (!rt_recipe_teacher(pipeline->recipe, i)->train_present && !outcomes[i].present)
+            RT_TRY(rt_outcome_measure(pipeline->engine, &pipeline->data, pipeline->teachers[i], &outcomes[i], err));
     return RT_OK;
 }
 
@@ -245,11 +253,17 @@ static rt_status open_all(rt_pipeline *pipeline, rt_error *err)
     return RT_OK;
 }
 
+/* The engine is that of all pipelines that are open. */
+static void choose_convolution(const rt_pipeline *pipeline)
+{
+    rt_engine_convolve_directly(pipeline->engine, pipeline->recipe->convolution == RT_CONVOLUTION_DIRECT);
+}
+
 rt_status rt_pipeline_open(rt_pipeline *pipeline, rt_engine *engine, const rt_recipe *const *recipes, size_t count,
                            rt_error *err)
 {
     *pipeline = (rt_pipeline){.engine = engine, .recipe = recipes[0], .recipes = recipes, .student_count = count};
-    rt_engine_convolve_directly(engine, recipes[0]->convolution == RT_CONVOLUTION_DIRECT);
+    choose_convolution(pipeline);
     rt_status status = open_all(pipeline, err);
     if (status != RT_OK)
         rt_pipeline_close(pipeline);
@@ -274,13 +288,15 @@ static rt_status run_stages(rt_pipeline *pipeline, const rt_loss_recipe *default
     RT_TRY(get_teachers(pipeline, default_loss, &outcomes[TEACHER], &taught_by, err));
     if (pipeline->recipe->baseline)
         RT_TRY(run_alone(pipeline, default_loss, &outcomes[ALONE], err));
-    return run_students(pipeline, taught_by, &outcomes[RT_STUDENT_OUTCOME], err);
+    RT_TRY(run_students(pipeline, taught_by, &outcomes[RT_STUDENT_OUTCOME], err));
+    return pipeline->job->passes_teachers_over ? RT_OK : measure_teachers(pipeline, &outcomes[TEACHER], err);
 }
 
 rt_status rt_pipeline_run(rt_pipeline *pipeline, const rt_pipeline_job *job, rt_outcome *outcomes, rt_error *err)
 {
     rt_loss_recipe default_loss = {0};
     pipeline->job = job;
+    choose_convolution(pipeline);
     memset(outcomes, 0, (RT_STUDENT_OUTCOME + pipeline->student_count) * sizeof *outcomes);
     rt_status status = cross_entropy_terms(&default_loss, err);
     if (status == RT_OK)

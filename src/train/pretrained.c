@@ -198,7 +198,7 @@ rt_status rt_pretrained_network(const rt_pretrained *file, const rt_pretrained_w
     if (status == RT_OK)
         status = rt_network_new(variant, settings, &input, false, &made, err);
     if (status == RT_OK && file->lenient)
-        status = rt_parameters_initialize(made->parameters, 0, err);
+        rt_parameters_initialize(made->parameters, 0);
     if (status == RT_OK)
         status = fill(file, made, wish->gaps, err);
     if (status == RT_OK) {

@@ -55,7 +55,7 @@ static rt_status open_teacher(rt_rehearsal *r, rt_engine *engine, const rt_netwo
         RT_TRY(rt_network_open(teacher, &input, &r->gaps[number], network, err));
     } else {
         RT_TRY(rt_network_new(teacher->model, teacher->settings, &input, false, network, err));
-        RT_TRY(rt_parameters_initialize((*network)->parameters, 1 + number, err));
+        rt_parameters_make_up((*network)->parameters, 1 + number);
     }
     rt_network_recipe without_memo = *teacher;
     without_memo.memo = "off";
@@ -87,7 +87,7 @@ static rt_status open_all(rt_rehearsal *r, rt_engine *engine, const rt_recipe *r
     RT_TRY(open_teachers(r, engine, recipe, synthetic, err));
     const rt_model_input input = rt_run_data_input(&r->data);
     RT_TRY(rt_network_new(recipe->student.model, recipe->student.settings, &input, true, &r->student, err));
-    RT_TRY(rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed, err));
+    rt_parameters_initialize(r->student->parameters, (uint64_t)recipe->seed);
     if (!synthetic && recipe->student.weights)
         RT_TRY(rt_network_begin(r->student, &recipe->student, &r->student_gaps, err));
     RT_TRY(rt_step_open(&r->step,
@@ -195,6 +195,34 @@ rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count)
     }
     free(column);
     return medians.times;
+}
+
+rt_status rt_rehearsal_loader_speed(const rt_rehearsal *rehearsal, double *images_per_s, rt_error *err)
+{
+    enum { WARM = 2, MOST = 101 };
+    const double enough = 0.1; /* seconds: photographs take long to decode */
+    double seconds[MOST], sum = 0.0;
+    size_t count = 0;
+    rt_run_data alone = rehearsal->data;
+    rt_loader *loader;
+    alone.workers = 0;
+    RT_TRY(rt_run_data_train_loader(&alone, rehearsal->step.batch, &loader, err));
+    rt_status status = RT_OK;
+    for (uint32_t epoch = 0; count < MOST && sum < enough && status == RT_OK; ++epoch) {
+        rt_loader_seek(loader, epoch, 0);
+        for (size_t i = 0; count < MOST; ++i) {
+            const double started = rt_seconds();
+            const rt_batch *batch = rt_loader_next(loader);
+            if (!batch || batch->count < rehearsal->step.batch)
+                break;
+            if (epoch > 0 || i >= WARM || rt_loader_batches(loader) <= WARM)
+                sum += seconds[count++] = rt_seconds() - started;
+        }
+        status = rt_loader_failure(loader, err);
+    }
+    rt_loader_close(loader);
+    *images_per_s = status == RT_OK ? (double)rehearsal->step.batch / rt_median(seconds, count) : 0.0;
+    return status;
 }
 
 double rt_rehearsal_flops(const rt_rehearsal *rehearsal)

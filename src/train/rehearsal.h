@@ -41,6 +41,9 @@ rt_status rt_rehearsal_run(rt_rehearsal *rehearsal, size_t warm, size_t count, r
 /* The median of each phase over `count` steps. */
 rt_rehearsal_times rt_rehearsal_median(rt_rehearsal_times *times, size_t count);
 
+/* How many images a second the loader makes on one core, by the median of some batches. */
+rt_status rt_rehearsal_loader_speed(const rt_rehearsal *rehearsal, double *images_per_s, rt_error *err);
+
 /* Floating-point operations of one step: the teacher's forward, the student's forward and backward (rt_plan_flops()).
  */
 double rt_rehearsal_flops(const rt_rehearsal *rehearsal);

@@ -5,6 +5,8 @@
 #include "recipe/sweep.h"
 #include "train/pipeline.h"
 
+typedef struct rt_sweep_group rt_sweep_group;
+
 typedef struct rt_sweep_run {
     char *name;        /* "loss=kl,seed=0": its folder's name */
     char *folder;      /* with the sweep's in front */
@@ -12,6 +14,7 @@ typedef struct rt_sweep_run {
     rt_recipe *recipe; /* its own, with the values in it */
     size_t group;      /* number of the first run with the same batches and teacher (rt_recipe_batches()) */
     rt_outcome outcome;
+    rt_sweep_group *opened; /* of a group's first: data and networks of the group, ready to train; or NULL */
 } rt_sweep_run;
 
 typedef struct rt_sweep_runs {
@@ -45,9 +48,12 @@ typedef struct rt_sweep_setting {
     const volatile sig_atomic_t *stop;
 } rt_sweep_setting;
 
-/* Opens data and networks of all runs and closes them again: whatever is wrong with them is known before anything is
- * written. */
-rt_status rt_sweep_runs_try(const rt_sweep_runs *runs, rt_engine *engine, rt_error *err);
+/* Opens data and networks of all runs: whatever is wrong with them is known before anything is written. They stay open
+ * for rt_sweep_runs_train(), those that follow the first as long as memory is plenty; others are opened again. */
+rt_status rt_sweep_runs_try(rt_sweep_runs *runs, rt_engine *engine, rt_error *err);
+
+/* Closes what is open and was not trained; before the engine goes. */
+void rt_sweep_runs_release(rt_sweep_runs *runs);
 
 /* Trains all that is not finished. Runs that may share batches and teacher are trained
  * side by side; each ends with the bits that retort train gives for its recipe. A run whose numbers overflow is given

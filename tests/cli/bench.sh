@@ -17,7 +17,7 @@ train: {epochs: 2, batch: 16}
 threads: 1
 END
 keys="data_ms teacher_ms pack_ms forward_ms loss_ms backward_ms optimizer_ms other_ms step_ms images_per_s peak_rss_mb gflops
-      gflop_per_step peak_gflops share_of_peak first_step_ms denormals.values"
+      gflop_per_step peak_gflops share_of_peak loader_images_per_s first_step_ms denormals.values"
 
 is_number() { # PATH MORE_THAN
     awk -v path="$1" -v least="$2" '$1 == path && $2 ~ /^[0-9.e+-]+$/ && $2 > least { good = 1 } END { exit !good }' values
@@ -126,6 +126,7 @@ for phase in "data (waiting)" teacher forward losses backward optimizer; do
 done
 expect_stdout_matches "^step +[0-9.]+ +100.0 %\$"
 expect_stdout_matches "^[0-9]+ images/s, [0-9]+ GFLOP/s, batch 16, 1 threads, .*, peak memory [0-9]+ MB\$"
+expect_stdout_matches "^the loader makes [0-9]+ images/s on one core: [0-9.]+ % of a step\$"
 expect_stdout_contains "0 reorders of activations in a step"
 expect_stdout_contains ", 0 reference kernels"
 expect_stdout_matches "^[0-9.e+-]+ GFLOP a step; multiply-adds alone reach [0-9]+ GFLOP/s here \\(.*, measured\\), the step [0-9]+ % of that\$"

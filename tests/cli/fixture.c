@@ -51,7 +51,7 @@ static rt_status write_weights(int argc, char **argv, rt_error *err)
     if (status == RT_OK)
         status = rt_network_new(variant, settings, &input, false, &network, err);
     if (status == RT_OK)
-        status = rt_parameters_initialize(network->parameters, 1, err);
+        rt_parameters_initialize(network->parameters, 1);
     if (status == RT_OK && strcmp(kind, "overflowing") == 0)
         overflow(network);
     if (status == RT_OK && strcmp(kind, "lively") == 0)

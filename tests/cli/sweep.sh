@@ -42,6 +42,18 @@ same "whole/loss=cross_entropy+similarity,seed=1" single
 expect_exit 0 "$retort" train whole/loss=kl,seed=0/recipe.yaml --out again
 same "whole/loss=kl,seed=0" again
 
+# Groups are opened once, and wait for their turn; each computes as its own recipe says, which shows in the bits.
+expect_exit 0 "$retort" sweep run.yaml --vary seed=0,1 student.weights=single/last.safetensors student.strict=false \
+    'student.rename={conv1: gone}' --out once
+expect_that "a warning a group" test "$(grep -c "'conv1.weight' missing" "$printed/stderr")" = 2
+larger=('student={model: resnet8x4}' 'data.shape=[3, 16, 16]' train.epochs=1)
+expect_exit 0 "$retort" sweep run.yaml "${larger[@]}" --vary convolution=direct,auto --out convolutions
+for convolution in direct auto; do
+    expect_exit 0 "$retort" train run.yaml "${larger[@]}" convolution=$convolution --out $convolution
+    same "convolutions/convolution=$convolution" $convolution
+done
+expect_that "the two differ" test "$(cmp -s direct/last.safetensors auto/last.safetensors; echo $?)" = 1
+
 # Two at a time, or one, make no difference; nor does the command line.
 expect_exit 0 "$retort" sweep run.yaml --vary 'loss=kl,[cross_entropy, similarity: {weight: 10}]' --vary seed=0,1 \
     --together 1 --out sequence

@@ -66,6 +66,26 @@ static void normal_variates_have_their_moments(void **state)
     assert_true(fabs(fourth - 3) < 5 * sqrt(96.0 / COUNT));
 }
 
+/* Against Box and Muller's formula on the blocks, one by one. */
+static void normal_variates_come_in_pieces(void **state)
+{
+    (void)state;
+    enum { COUNT = 5001 };
+    const rt_key key = {.seed = 0x123456789ABCDEFu, .stream = RT_STREAM_INIT, .epoch = 2, .index = (uint64_t)9 << 32};
+    static double whole[COUNT], pieces[COUNT];
+    rt_random_normal(&key, whole, COUNT);
+    for (size_t i = 0; i < COUNT; ++i) {
+        uint32_t words[4];
+        rt_random_block(&key, (uint32_t)(i / 2), words);
+        const double u = ((double)((uint64_t)words[0] << 21 ^ words[1] >> 11) + 0.5) * 0x1p-53;
+        const double angle = 6.283185307179586 * ((double)((uint64_t)words[2] << 21 ^ words[3] >> 11) * 0x1p-53);
+        assert_true(whole[i] == sqrt(-2.0 * log(u)) * (i % 2 ? sin(angle) : cos(angle)));
+    }
+    for (size_t first = 0, count = 2; first < COUNT; first += count, count += 2)
+        rt_random_normal_from(&key, first, pieces + first, COUNT - first < count ? COUNT - first : count);
+    assert_memory_equal(whole, pieces, sizeof whole);
+}
+
 static void suggestions_are_near_or_none(void **state)
 {
     (void)state;
@@ -100,11 +120,9 @@ static void file_is_written_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(philox_gives_the_published_numbers),
-        cmocka_unit_test(permutation_holds_each_number_once),
-        cmocka_unit_test(normal_variates_have_their_moments),
-        cmocka_unit_test(suggestions_are_near_or_none),
-        cmocka_unit_test(file_is_written_whole),
+        cmocka_unit_test(philox_gives_the_published_numbers), cmocka_unit_test(permutation_holds_each_number_once),
+        cmocka_unit_test(normal_variates_have_their_moments), cmocka_unit_test(normal_variates_come_in_pieces),
+        cmocka_unit_test(suggestions_are_near_or_none),       cmocka_unit_test(file_is_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,9 +169,9 @@ static void found(struct school *school, const char *train)
     if (rt_run_data_open(school->recipe, &school->data, &err) != RT_OK)
         fail_msg("%s", err.message);
     const rt_model_input input = rt_run_data_input(&school->data);
-    if (rt_network_new("convnet", school->recipe->student.settings, &input, true, &school->student, &err) != RT_OK ||
-        rt_parameters_initialize(school->student->parameters, 0, &err) != RT_OK)
+    if (rt_network_new("convnet", school->recipe->student.settings, &input, true, &school->student, &err) != RT_OK)
         fail_msg("%s", err.message);
+    rt_parameters_initialize(school->student->parameters, 0);
     school->losses[0] = school->recipe->loss[0];
     school->losses[1] = (rt_loss_recipe){.loss = &recall, .weight = 0.5};
 }
@@ -266,12 +266,9 @@ static rt_status train(const char *name, int64_t stop_at, bool resume)
                                                                .resume = resume},
                                         &training, &err);
     if (status == RT_OK)
-        status = rt_lockstep_run(&(rt_lockstep){.label = "student",
-                                                .data = &school.data,
-                                                .trainings = &training,
-                                                .count = 1,
-                                                .stop = &stop},
-                                 &err);
+        status = rt_lockstep_run(
+            &(rt_lockstep){.label = "student", .data = &school.data, .trainings = &training, .count = 1, .stop = &stop},
+            &err);
     if (status == RT_OK)
         status = rt_training_finish(training, &result, &err);
     rt_training_close(training);

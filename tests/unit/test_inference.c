@@ -26,9 +26,9 @@ static rt_network *open_network_of_width(const char *variant, double width, cons
     const rt_param *option = rt_param_find(family->params, "width");
     if (option && width > 0.0)
         memcpy(settings + option->offset, &width, sizeof width);
-    if (rt_network_new(variant, settings, input, false, &network, &err) != RT_OK ||
-        rt_parameters_initialize(network->parameters, 3, &err) != RT_OK)
+    if (rt_network_new(variant, settings, input, false, &network, &err) != RT_OK)
         fail_msg("%s", err.message);
+    rt_parameters_initialize(network->parameters, 3);
     free(settings);
     return network;
 }
@@ -57,8 +57,8 @@ static void probe_network(rt_network *network, size_t micro_batch)
     if (rt_place_probe_run(inference, small ? RT_PLACES_ALL : RT_PLACES_SOME, &found, &err) != RT_OK)
         fail_msg("%s", err.message);
     if (!found.independent)
-        fail_msg("%s of %zu x %zu images: logits depend on the place in a micro-batch of %zu, %d threads", network->variant,
-                 input->height, input->width, rt_inference_images(inference), rt_threads_count());
+        fail_msg("%s of %zu x %zu images: logits depend on the place in a micro-batch of %zu, %d threads",
+                 network->variant, input->height, input->width, rt_inference_images(inference), rt_threads_count());
     rt_inference_free(inference);
     rt_network_free(network);
 }
@@ -69,8 +69,8 @@ static void probe(const char *variant, const rt_model_input *input, size_t micro
 }
 
 /* The largest networks are made of the same layers as others. Of ImageNet's, those with layers of their own are probed,
- * narrow where they can be; but no vision transformer: its products of matrices are oneDNN's, which on some CPUs adds up a
- * row otherwise where it stands elsewhere. The probe tells there that such logits cannot be kept. */
+ * narrow where they can be; but no vision transformer: its products of matrices are oneDNN's, which on some CPUs adds
+ * up a row otherwise where it stands elsewhere. The probe tells there that such logits cannot be kept. */
 static void places_do_not_matter_in_any_model(void **state)
 {
     (void)state;

@@ -223,7 +223,7 @@ static void squeezenets_logits_begin_small(void **state)
     static float images[IMAGES * SIDE * SIDE * 3], logits[IMAGES * CLASSES];
     assert_int_equal(open_network("squeezenet1_1", NULL, (rt_model_input){SIDE, SIDE, 3, CLASSES}, &network, &err),
                      RT_OK);
-    assert_int_equal(rt_parameters_initialize(network->parameters, 1, &err), RT_OK);
+    rt_parameters_initialize(network->parameters, 1);
     assert_int_equal(rt_engine_new(&engine, &err), RT_OK);
     assert_int_equal(rt_inference_new(engine, network->graph, network->parameters, 0, &inference, &err), RT_OK);
     for (size_t i = 0; i < sizeof images / sizeof *images; ++i)

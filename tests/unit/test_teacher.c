@@ -74,9 +74,9 @@ static void found(struct school *school, const char *model, const char *memo, co
     if (rt_run_data_open(school->recipe, &school->data, &err) != RT_OK)
         fail_msg("%s", err.message);
     const rt_model_input input = rt_run_data_input(&school->data);
-    if (rt_network_new(model, NULL, &input, false, &school->network, &err) != RT_OK ||
-        rt_parameters_initialize(school->network->parameters, 4, &err) != RT_OK)
+    if (rt_network_new(model, NULL, &input, false, &school->network, &err) != RT_OK)
         fail_msg("%s", err.message);
+    rt_parameters_initialize(school->network->parameters, 4);
 }
 
 static void dissolve(struct school *school)
@@ -401,9 +401,10 @@ static void hire_several(const struct school *school, rt_network *networks[MEMBE
     const rt_model_input input = rt_run_data_input(&school->data);
     for (size_t m = 0; m < MEMBERS; ++m) {
         rt_error err = {0};
-        if (rt_network_new(models[m], NULL, &input, false, &networks[m], &err) != RT_OK ||
-            rt_parameters_initialize(networks[m]->parameters, 10 + m, &err) != RT_OK ||
-            rt_teacher_open(engine, networks[m], &school->data, NULL, &members[m], &err) != RT_OK)
+        if (rt_network_new(models[m], NULL, &input, false, &networks[m], &err) != RT_OK)
+            fail_msg("%s", err.message);
+        rt_parameters_initialize(networks[m]->parameters, 10 + m);
+        if (rt_teacher_open(engine, networks[m], &school->data, NULL, &members[m], &err) != RT_OK)
             fail_msg("%s", err.message);
     }
 }
