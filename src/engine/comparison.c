@@ -90,7 +90,7 @@ rt_status rt_comparison_run(rt_engine *engine, const rt_layer *layer, size_t bat
     if (status == RT_OK)
         status = rt_parameters_new(c.graph, true, &c.parameters, err);
     if (status == RT_OK)
-        status = rt_parameters_initialize(c.parameters, 1, err);
+        rt_parameters_initialize(c.parameters, 1);
     if (status == RT_OK && layer->trained)
         status = plan_form(&c, engine, batch, TRAINED, err);
     if (status == RT_OK && layer->frozen)
