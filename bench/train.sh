@@ -8,7 +8,8 @@
 # has a recipe bench/STUDENT_from_TEACHER.yaml. THREADS in the environment sets the threads of both, STEPS the steps of a
 # run's epoch (8), PYTHON a Python (python3). A run crops, flips and normalises, asks its teacher, whose weights are
 # random, each time, and takes four epochs of so many steps. Its images/s are those of results.csv, which are of steps
-# with their waiting for data, and not of start, evaluation and saving: the median of its epochs after the first.
+# with their waiting for data, and not of start, evaluation and saving: the median of its epochs after the first. Beside
+# them stand the share of a step that waits for data, and what the loader makes on one core, both by bench.
 # Prints a line a round and a table at the end, and writes bench/results/train.json. Close everything else first.
 set -euo pipefail
 

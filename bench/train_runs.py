@@ -21,7 +21,8 @@ def record(pair, number, bench, results, runs):
     with open(results, encoding="utf-8", newline="") as file:
         epochs = [float(row["images_per_s"]) for row in csv.DictReader(file)]
     run = {"pair": pair, "round": int(number), "bench_images_per_s": figures["images_per_s"],
-           "bench_data_share": figures["shares"]["data"], "epochs_images_per_s": epochs,
+           "data_share": figures["shares"]["data"], "loader_images_per_s": figures["loader_images_per_s"],
+           "epochs_images_per_s": epochs,
            "train_images_per_s": statistics.median(epochs[1:]),
            **{key: figures[key] for key in ("threads", "isa", "engine", "batch")}}
     run["ratio"] = run["train_images_per_s"] / run["bench_images_per_s"]
@@ -33,7 +34,7 @@ def record(pair, number, bench, results, runs):
 
 def summary(path, result):
     runs = read(path)
-    figures = ("bench_images_per_s", "train_images_per_s", "ratio", "bench_data_share")
+    figures = ("bench_images_per_s", "train_images_per_s", "ratio", "data_share", "loader_images_per_s")
     pairs = [{"pair": pair} | {key: statistics.median(run[key] for run in runs if run["pair"] == pair) for key in figures}
              for pair in dict.fromkeys(run["pair"] for run in runs)]
     about = {
@@ -47,10 +48,10 @@ def summary(path, result):
         json.dump(about | {"medians": pairs, "runs": runs}, file, indent=1)
         file.write("\n")
     print(f"{about['cpu']}, {about['isa']}, {about['threads']} threads, medians of {about['rounds']} rounds")
-    print(f"{'pair':<22}{'bench images/s':>16}{'train images/s':>16}{'ratio':>8}{'data in bench':>15}")
+    print(f"{'pair':<22}{'bench images/s':>16}{'train images/s':>16}{'ratio':>8}{'data':>9}{'loader images/s':>17}")
     for row in pairs:
         print(f"{row['pair']:<22}{row['bench_images_per_s']:>16.1f}{row['train_images_per_s']:>16.1f}{row['ratio']:>8.3f}"
-              f"{100 * row['bench_data_share']:>13.2f} %")
+              f"{100 * row['data_share']:>7.2f} %{row['loader_images_per_s']:>17.0f}")
 
 
 if __name__ == "__main__":
