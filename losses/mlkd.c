@@ -10,7 +10,8 @@
  *     D = (S^T R + R^T S) / 2     |D|^2 = (<S S^T, R R^T> + <G, G^T>) / 2     E = (G + G^T) / 2
  *     Q D = ((S S^T + G^T) R + (G + R R^T) S) / 4                             E Q = (G + G^T) (R + S) / 4
  *
- * which are exactly 0 where Q = P, and cost N^2 C instead of N C^2.
+ * which are exactly 0 where Q = P, and cost N^2 C instead of N C^2. Where classes are fewer than samples, the same is
+ * done with Q, P, S and R transposed, at N C^2: D and E, and Q D and E Q transposed, then change places.
  *
  * With temperature_squared the divergence is multiplied by T^2, as the published code does. That code sees each image
  * twice, weakly and strongly augmented, and halves its terms by what was meant to pick samples; here an image is seen
@@ -40,13 +41,14 @@ static const rt_param params[] = {
 
 struct work {
     rt_divergence_work common;
-    double kl;                  /* factor of the divergence */
-    double by_class, by_sample; /* of Q D and E Q */
+    double kl;              /* factor of the divergence */
+    size_t order;           /* N, or C where it is less */
+    double by_far, by_near; /* of Q D and E Q, or of E Q and Q D */
     double *sums, *differences,
-        *mixed;    /* [N, N]: S S^T, R R^T and G; the first two become what R and S are multiplied by */
-    double *terms; /* [N, N] */
-    double *of_classes, *of_samples; /* [N]: |D|^2 and |E|^2, row by row of G */
-    double *pulls_r, *pulls_s;       /* [N, C] */
+        *mixed;         /* [order, order]: S S^T, R R^T and G; the first two become what R and S are multiplied by */
+    double *terms;      /* [order, order] */
+    double *far, *near; /* [order]: |D|^2 and |E|^2, or the reverse, row by row of G */
+    double *pulls_r, *pulls_s; /* [N, C] */
 };
 
 /* Scratch: that of a divergence, then four squares, two sums and two pulls. */
@@ -55,7 +57,8 @@ static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
     const size_t samples = plan->shapes[RT_DIVERGENCE_STUDENT].dims[0];
     const size_t classes = plan->shapes[RT_DIVERGENCE_STUDENT].dims[1];
     RT_TRY(rt_divergence_plan(state, plan, err));
-    plan->scratch_bytes += (4 * samples * samples + 2 * samples + 2 * samples * classes) * sizeof(double);
+    const size_t order = samples < classes ? samples : classes;
+    plan->scratch_bytes += (4 * order * order + 2 * order + 2 * samples * classes) * sizeof(double);
     return RT_OK;
 }
 
@@ -73,25 +76,25 @@ RT_WIDE static void open_sample(void *context, size_t n)
     }
 }
 
-/* Row i of |D|^2 and |E|^2, and of what R and S are multiplied by for the pulls. */
+/* Row i of both squared norms, and of what R and S are multiplied by for the pulls. */
 RT_WIDE static void relate_row(void *context, size_t i)
 {
     const struct work *work = context;
-    const size_t samples = work->common.io->ports[RT_DIVERGENCE_STUDENT].shape.dims[0];
-    double *restrict sums = work->sums + i * samples, *restrict differences = work->differences + i * samples;
-    double *restrict terms = work->terms + i * samples;
-    const double *restrict row = work->mixed + i * samples, *restrict column = work->mixed + i;
-    const double by_class = 0.25 * work->by_class, by_sample = 0.25 * work->by_sample;
-    for (size_t j = 0; j < samples; ++j)
-        terms[j] = 0.5 * (sums[j] * differences[j] + row[j] * column[j * samples]);
-    work->of_classes[i] = rt_sum(terms, samples);
-    for (size_t j = 0; j < samples; ++j) {
-        const double both = row[j] + column[j * samples];
+    const size_t order = work->order;
+    double *restrict sums = work->sums + i * order, *restrict differences = work->differences + i * order;
+    double *restrict terms = work->terms + i * order;
+    const double *restrict row = work->mixed + i * order, *restrict column = work->mixed + i;
+    const double by_far = 0.25 * work->by_far, by_near = 0.25 * work->by_near;
+    for (size_t j = 0; j < order; ++j)
+        terms[j] = 0.5 * (sums[j] * differences[j] + row[j] * column[j * order]);
+    work->far[i] = rt_sum(terms, order);
+    for (size_t j = 0; j < order; ++j) {
+        const double both = row[j] + column[j * order];
         terms[j] = 0.25 * both * both;
-        sums[j] = by_class * (sums[j] + column[j * samples]) + by_sample * both;
-        differences[j] = by_class * (row[j] + differences[j]) + by_sample * both;
+        sums[j] = by_far * (sums[j] + column[j * order]) + by_near * both;
+        differences[j] = by_far * (row[j] + differences[j]) + by_near * both;
     }
-    work->of_samples[i] = rt_sum(terms, samples);
+    work->near[i] = rt_sum(terms, order);
 }
 
 RT_WIDE static void close_sample(void *context, size_t n)
@@ -109,36 +112,50 @@ static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, doub
 {
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
     const size_t samples = shape->dims[0], classes = shape->dims[1];
-    const size_t square = samples * samples, stride = RT_DIVERGENCE_ARRAYS * classes;
+    const bool transposed = classes < samples;
+    const size_t order = transposed ? classes : samples, square = order * order,
+                 stride = RT_DIVERGENCE_ARRAYS * classes;
     double *rest = (double *)io->scratch + samples * (1 + stride);
+    const double by_class = 4.0 * mlkd->beta * (double)samples / (double)classes, by_sample = 4.0 * mlkd->gamma;
     struct work work = {.common = {io, mlkd, temperature, 1.0},
                         .kl = mlkd->alpha * (mlkd->temperature_squared ? temperature * temperature : 1.0),
-                        .by_class = 4.0 * mlkd->beta * (double)samples / (double)classes,
-                        .by_sample = 4.0 * mlkd->gamma,
+                        .order = order,
+                        .by_far = transposed ? by_sample : by_class,
+                        .by_near = transposed ? by_class : by_sample,
                         .sums = rest,
                         .differences = rest + square,
                         .mixed = rest + 2 * square,
                         .terms = rest + 3 * square,
-                        .of_classes = rest + 4 * square,
-                        .of_samples = rest + 4 * square + samples,
-                        .pulls_r = rest + 4 * square + 2 * samples,
-                        .pulls_s = rest + 4 * square + 2 * samples + samples * classes};
+                        .far = rest + 4 * square,
+                        .near = rest + 4 * square + order,
+                        .pulls_r = rest + 4 * square + 2 * order,
+                        .pulls_s = rest + 4 * square + 2 * order + samples * classes};
     rt_parallel_samples(samples, classes, open_sample, &work);
 
     const rt_divergence_row first = rt_divergence_at(&work.common, 0);
     const rt_matrix s = {NULL, first.spare[0], samples, classes, stride, 1};
     const rt_matrix r = {NULL, first.spare[1], samples, classes, stride, 1};
-    rt_multiply(s, rt_transposed(s), work.sums);
-    rt_multiply(r, rt_transposed(r), work.differences);
-    rt_multiply(s, rt_transposed(r), work.mixed);
-    rt_parallel_samples(samples, samples, relate_row, &work);
-    rt_multiply(rt_matrix_doubles(work.sums, samples, samples), r, work.pulls_r);
-    rt_multiply(rt_matrix_doubles(work.differences, samples, samples), s, work.pulls_s);
+    const rt_matrix sums = transposed ? rt_transposed(s) : s, differences = transposed ? rt_transposed(r) : r;
+    rt_multiply(sums, rt_transposed(sums), work.sums);
+    rt_multiply(differences, rt_transposed(differences), work.differences);
+    rt_multiply(sums, rt_transposed(differences), work.mixed);
+    rt_parallel_samples(order, order, relate_row, &work);
+    const rt_matrix of_r = rt_matrix_doubles(work.sums, order, order);
+    const rt_matrix of_s = rt_matrix_doubles(work.differences, order, order);
+    if (transposed) {
+        rt_multiply(r, rt_transposed(of_r), work.pulls_r);
+        rt_multiply(s, rt_transposed(of_s), work.pulls_s);
+    } else {
+        rt_multiply(of_r, r, work.pulls_r);
+        rt_multiply(of_s, s, work.pulls_s);
+    }
     rt_parallel_samples(samples, classes, close_sample, &work);
-    /* The two parts of |D|^2 may cancel to less than their rounding. */
-    const double of_classes = rt_sum(work.of_classes, samples) / (double)classes;
-    return rt_batch_mean(io->scratch, samples) + mlkd->beta * (of_classes > 0.0 ? of_classes : 0.0) +
-           mlkd->gamma * rt_batch_mean(work.of_samples, samples);
+    /* The two parts of the far one may cancel to less than their rounding. */
+    double far = rt_sum(work.far, order);
+    far = far > 0.0 ? far : 0.0;
+    const double near = rt_sum(work.near, order);
+    return rt_batch_mean(io->scratch, samples) + mlkd->beta * (transposed ? near : far) / (double)classes +
+           mlkd->gamma * (transposed ? far : near) / (double)samples;
 }
 
 static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)

@@ -137,4 +137,5 @@ CASES = [
     (mlkd, {}),
     (mlkd, {"temperatures": [4.0], "temperature_squared": True, "beta": 2.0, "gamma": 3.0}),
     (mlkd, {"temperatures": [1.0, 2.0], "alpha": 0.0}),
+    (mlkd, {"gamma": 3.0}, [(12, 5)]),
 ]
