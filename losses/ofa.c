@@ -35,7 +35,7 @@ RT_WIDE static void sample(void *context, size_t n)
     const struct ofa *ofa = row.settings;
     const size_t target = rt_target(&row), classes = row.classes;
     const double raised = ofa->gamma * log1p(row.p[target]);
-    for (size_t k = 0; ofa->form == CODE && k < classes; ++k)
+    for (size_t k = 0; ofa->form == CODE && ofa->gamma != 1.0 && k < classes; ++k)
         row.p[k] = rt_exp(ofa->gamma * row.log_p[k]);
     row.p[target] = ofa->form == CODE ? expm1(raised) : exp(raised);
     for (size_t k = 0; k < classes; ++k) {

@@ -16,11 +16,12 @@ static const rt_param params[] = {
 RT_WIDE static void sample(void *context, size_t n)
 {
     rt_divergence_row row = rt_divergence_open(context, n);
+    const double softness = 1.0 / row.work->temperature;
     for (size_t k = 0; k < row.classes; ++k) {
         row.log_q[k] *= -row.p[k];
-        row.p[k] = -row.p[k];
+        row.p[k] = softness * (row.q[k] - row.p[k]);
     }
-    rt_divergence_close(&row, rt_sum(row.log_q, row.classes), row.p);
+    rt_divergence_close_with(&row, rt_sum(row.log_q, row.classes), row.p);
 }
 
 static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)

@@ -27,6 +27,31 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+typedef double quad __attribute__((vector_size(4 * sizeof(double))));
+
+/* panel [depth, width] = four rows of doubles, to its first four columns. A whole number of fours; returns how many. */
+RT_WIDE_INLINE size_t pack_quads(const double *rows, size_t row_stride, size_t depth, double *panel, size_t width)
+{
+    size_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+        quad a, b, c, d;
+        memcpy(&a, rows + k, sizeof a);
+        memcpy(&b, rows + row_stride + k, sizeof b);
+        memcpy(&c, rows + 2 * row_stride + k, sizeof c);
+        memcpy(&d, rows + 3 * row_stride + k, sizeof d);
+        const quad ab_even = __builtin_shufflevector(a, b, 0, 4, 2, 6),
+                   ab_odd = __builtin_shufflevector(a, b, 1, 5, 3, 7);
+        const quad cd_even = __builtin_shufflevector(c, d, 0, 4, 2, 6),
+                   cd_odd = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+        const quad columns[4] = {
+            __builtin_shufflevector(ab_even, cd_even, 0, 1, 4, 5), __builtin_shufflevector(ab_odd, cd_odd, 0, 1, 4, 5),
+            __builtin_shufflevector(ab_even, cd_even, 2, 3, 6, 7), __builtin_shufflevector(ab_odd, cd_odd, 2, 3, 6, 7)};
+        for (size_t i = 0; i < 4; ++i)
+            memcpy(panel + (k + i) * width, &columns[i], sizeof columns[i]);
+    }
+    return k;
+}
+
 /* panel [depth, width] = rows first..first + width of `matrix` in columns start..start + depth, zeros beyond its rows.
  */
 RT_WIDE_INLINE void pack(const rt_matrix *matrix, size_t first, size_t width, size_t start, size_t depth, double *panel)
@@ -41,6 +66,11 @@ RT_WIDE_INLINE void pack(const rt_matrix *matrix, size_t first, size_t width, si
         }
         return;
     }
+    size_t packed = 0;
+    if (rows == width && matrix->doubles && matrix->column_stride == 1)
+        for (size_t i = 0; i < width; i += 4)
+            packed = pack_quads(matrix->doubles + (first + i) * matrix->row_stride + start, matrix->row_stride, depth,
+                                panel + i, width);
     for (size_t i = 0; i < width; ++i) {
         size_t place = (first + i) * matrix->row_stride + start * matrix->column_stride;
         if (i >= rows)
@@ -50,7 +80,7 @@ RT_WIDE_INLINE void pack(const rt_matrix *matrix, size_t first, size_t width, si
             for (size_t k = 0; k < depth; ++k)
                 panel[k * width + i] = (double)matrix->floats[place + k * matrix->column_stride];
         else
-            for (size_t k = 0; k < depth; ++k)
+            for (size_t k = packed; k < depth; ++k)
                 panel[k * width + i] = matrix->doubles[place + k * matrix->column_stride];
     }
 }
