@@ -1,7 +1,8 @@
 /* 3 x 3 convolutions of stride 1 or 2 by Winograd's algorithm (winograd.h): all three passes.
  *
  * A frozen network's weights are transformed once, with a batch norm folded in. In training they change with every step
- * and are transformed into scratch memory right before they are used, large ones piece by piece (winograd_once.c). */
+ * and are transformed into scratch memory right before they are used, large ones panel by panel
+ * (winograd_convolve_once.c). */
 #include <math.h>
 #include <stdlib.h>
 
