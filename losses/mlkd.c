@@ -108,6 +108,10 @@ RT_WIDE static void close_sample(void *context, size_t n)
     rt_divergence_close(&row, ((const double *)work->common.io->scratch)[n], row.spare[0]);
 }
 
+/* A logit of a sample, or a product, is this many times the work that rt_parallel_samples() counts for one:
+ * exponentials and logarithms of both sides, terms of two sums and of two factors. */
+enum { WORK = 4 };
+
 static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, double temperature)
 {
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
@@ -130,7 +134,7 @@ static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, doub
                         .near = rest + 4 * square + order,
                         .pulls_r = rest + 4 * square + 2 * order,
                         .pulls_s = rest + 4 * square + 2 * order + samples * classes};
-    rt_parallel_samples(samples, classes, open_sample, &work);
+    rt_parallel_samples(samples, WORK * classes, open_sample, &work);
 
     const rt_divergence_row first = rt_divergence_at(&work.common, 0);
     const rt_matrix s = {NULL, first.spare[0], samples, classes, stride, 1};
@@ -139,7 +143,7 @@ static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, doub
     rt_multiply(sums, rt_transposed(sums), work.sums);
     rt_multiply(differences, rt_transposed(differences), work.differences);
     rt_multiply(sums, rt_transposed(differences), work.mixed);
-    rt_parallel_samples(order, order, relate_row, &work);
+    rt_parallel_samples(order, WORK * order, relate_row, &work);
     const rt_matrix of_r = rt_matrix_doubles(work.sums, order, order);
     const rt_matrix of_s = rt_matrix_doubles(work.differences, order, order);
     if (transposed) {
@@ -149,7 +153,7 @@ static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, doub
         rt_multiply(of_r, r, work.pulls_r);
         rt_multiply(of_s, s, work.pulls_s);
     }
-    rt_parallel_samples(samples, classes, close_sample, &work);
+    rt_parallel_samples(samples, WORK * classes, close_sample, &work);
     /* The two parts of the far one may cancel to less than their rounding. */
     double far = rt_sum(work.far, order);
     far = far > 0.0 ? far : 0.0;
