@@ -20,7 +20,7 @@ bool rt_layer_equal(const rt_layer *a, const rt_layer *b)
 
 bool rt_layer_of(const rt_graph *graph, const rt_node *node, bool frozen, rt_layer *layer)
 {
-    if (node->kind == RT_NODE_CONVOLUTION || !rt_peer_of(node->kind))
+    if (!rt_peer_of(node->kind))
         return false;
     *layer = (rt_layer){
         .kind = node->kind,

@@ -15,8 +15,7 @@ typedef struct rt_layer {
     bool trained, frozen; /* it occurs in a graph of that kind */
 } rt_layer;
 
-/* What a node of a graph as plans have it (passes.h) is without its network, or false where no peer computes it, or it
- * is a convolution. */
+/* What a node of a graph as plans have it (passes.h) is without its network, or false where no peer computes it. */
 bool rt_layer_of(const rt_graph *graph, const rt_node *node, bool frozen, rt_layer *layer);
 
 /* The same work, whether it is trained or frozen. */

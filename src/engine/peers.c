@@ -3,7 +3,6 @@
 const rt_kernel_class *rt_peer_of(rt_node_kind kind)
 {
     static const rt_kernel_class *const peers[RT_NODE_KINDS] = {
-        [RT_NODE_CONVOLUTION] = &rt_kernel_convolution,
         [RT_NODE_BATCH_NORM] = &rt_peer_batch_norm,
         [RT_NODE_RELU] = &rt_peer_elementwise,
         [RT_NODE_RELU6] = &rt_peer_elementwise,

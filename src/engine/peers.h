@@ -11,7 +11,7 @@
 #include "engine/kernel.h"
 
 /* oneDNN's class for a kind of node. Where a plan may take that very class, there is nothing to compare; where
- * there is none, NULL. */
+ * there is none, NULL, and for convolutions, whose classes have a contest of their own (contest.h). */
 const rt_kernel_class *rt_peer_of(rt_node_kind kind);
 
 /* ReLU and smooth activations; additions with or without a ReLU. Backward takes one reader's gradient. */
