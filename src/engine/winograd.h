@@ -121,9 +121,9 @@ typedef struct rt_winograd_code {
     /* The same and transform_product() where all tiles are one block, a chunk of inputs and outputs at a time. First
      * threads share out the tiles of the source, whose frequencies go to sources_floats() floats that all of them read;
      * then the outputs. diff_weights [outputs, inputs, 3, 3] is overwritten for the part's outputs. Both want
-     * correlate_once_floats() of scratch memory. */
+     * correlate_once_floats() of scratch memory, for a part of so many outputs. */
     size_t (*sources_floats)(const rt_winograd *shape);
-    size_t (*correlate_once_floats)(const rt_winograd *shape);
+    size_t (*correlate_once_floats)(const rt_winograd *shape, size_t outputs);
     void (*read_sources)(const rt_winograd *shape, const rt_winograd_source *src, size_t first_tile, size_t last_tile,
                          float *scratch, float *sources);
     void (*correlate_once)(const rt_winograd *shape, const float *sources, const rt_winograd_source *diff_dst,

@@ -34,7 +34,7 @@ size_t RT_OF_FORM(rt_winograd_convolve_once_floats_)(const rt_winograd *shape);
 size_t RT_OF_FORM(rt_winograd_sources_floats_)(const rt_winograd *shape);
 void RT_OF_FORM(rt_winograd_read_sources_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first_tile,
                                            size_t last_tile, float *scratch, float *sources);
-size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape);
+size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape, size_t outputs);
 void RT_OF_FORM(rt_winograd_correlate_once_)(const rt_winograd *shape, const float *sources,
                                              const rt_winograd_source *diff_dst, rt_winograd_part part, float *scratch,
                                              float *diff_weights, double *sums);

@@ -22,11 +22,15 @@ size_t RT_OF_FORM(rt_winograd_sources_floats_)(const rt_winograd *shape)
     return FREQUENCIES * shape->block * row_of(shape->inputs);
 }
 
-size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape)
+/* Of one tile, of the source or of the gradients. */
+RT_INLINE size_t cells_floats(size_t inputs, size_t outputs)
 {
-    const size_t inputs = vectors_of(shape->inputs), outputs = vectors_of(shape->outputs);
-    return (inputs > outputs ? inputs : outputs) * CELL + FREQUENCIES * shape->block * row_of(shape->outputs) +
-           PLANES * CHUNK * CHUNK;
+    return vectors_of(inputs > outputs ? inputs : outputs) * CELL;
+}
+
+size_t RT_OF_FORM(rt_winograd_correlate_once_floats_)(const rt_winograd *shape, size_t outputs)
+{
+    return cells_floats(shape->inputs, outputs) + FREQUENCIES * shape->block * row_of(outputs) + PLANES * CHUNK * CHUNK;
 }
 
 /* Cells of one tile to their frequencies, which lie `plane` floats apart. */
@@ -99,9 +103,9 @@ void RT_OF_FORM(rt_winograd_correlate_once_)(const rt_winograd *shape, const flo
                                              float *diff_weights, double *sums)
 {
     const size_t tiles = part.last_tile, outputs = part.last_output - part.first_output;
-    const size_t widest = shape->inputs > shape->outputs ? shape->inputs : shape->outputs;
     const size_t source_row = row_of(shape->inputs), gradient_row = row_of(outputs);
-    float *gradients = scratch + vectors_of(widest) * CELL, *product = gradients + FREQUENCIES * tiles * gradient_row;
+    float *gradients = scratch + cells_floats(shape->inputs, outputs);
+    float *product = gradients + FREQUENCIES * tiles * gradient_row;
     for (size_t t = 0; t < tiles; ++t) {
         const rt_winograd_part one = {t, t + 1, part.first_output, part.last_output};
         RT_OF_FORM(rt_winograd_read_gradients_)(shape, diff_dst, one, 1, scratch, sums);

@@ -23,7 +23,8 @@ static void transform_back_vector(const float *product, size_t count, size_t str
         transform_back(out[i], 1, half[i]);
 }
 
-/* diff_weights [outputs, inputs, 9] for the `count` inputs from `first` on. `product` is at the first of them. */
+/* diff_weights [outputs, inputs, 9] for `count` inputs, at most INPUT_BLOCK, from `first` on. `product` is at the first
+ * of them. */
 static void transform_inputs_back(size_t inputs, size_t outputs, const float *product, size_t products, size_t stride,
                                   size_t plane, size_t first, size_t count, float *diff_weights)
 {
@@ -44,20 +45,27 @@ static void transform_inputs_back(size_t inputs, size_t outputs, const float *pr
     }
 }
 
+/* The same for the inputs [first, last). */
+static void transform_range_back(size_t inputs, size_t outputs, const float *product, size_t products, size_t stride,
+                                 size_t plane, size_t first, size_t last, float *diff_weights)
+{
+    const size_t wide = vectors_of(outputs) * RT_LANES;
+    for (; first < last; first += INPUT_BLOCK, product += INPUT_BLOCK * wide)
+        transform_inputs_back(inputs, outputs, product, products, stride, plane, first,
+                              last - first < INPUT_BLOCK ? last - first : INPUT_BLOCK, diff_weights);
+}
+
 void RT_OF_FORM(rt_winograd_transform_product_)(size_t inputs, size_t outputs, const float *product, size_t count,
                                                 size_t stride, size_t first, size_t last, float *diff_weights)
 {
     const size_t wide = vectors_of(outputs) * RT_LANES;
-    for (size_t c = first; c < last; c += INPUT_BLOCK)
-        transform_inputs_back(inputs, outputs, product + c * wide, count, stride, inputs * wide, c,
-                              last - c < INPUT_BLOCK ? last - c : INPUT_BLOCK, diff_weights);
+    transform_range_back(inputs, outputs, product + first * wide, count, stride, inputs * wide, first, last,
+                         diff_weights);
 }
 
 void RT_OF_FORM(rt_winograd_transform_chunk_back_)(size_t inputs, size_t outputs, const float *product, size_t first,
                                                    size_t count, float *diff_weights)
 {
-    const size_t wide = vectors_of(outputs) * RT_LANES;
-    for (size_t c = 0; c < count; c += INPUT_BLOCK)
-        transform_inputs_back(inputs, outputs, product + c * wide, 1, 0, count * wide, first + c,
-                              count - c < INPUT_BLOCK ? count - c : INPUT_BLOCK, diff_weights);
+    transform_range_back(inputs, outputs, product, 1, 0, count * vectors_of(outputs) * RT_LANES, first, first + count,
+                         diff_weights);
 }

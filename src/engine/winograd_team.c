@@ -32,6 +32,29 @@ static size_t rounded_up(size_t value, size_t multiple)
     return (value + multiple - 1) / multiple * multiple;
 }
 
+/* Output parts begin at whole panels of two vectors. */
+static rt_winograd_part part_of(const rt_winograd_team *team, size_t thread)
+{
+    const size_t threads = team->threads, outputs = team->shape.outputs;
+    if (!team->splits_outputs)
+        return (rt_winograd_part){team->tiles * thread / threads, team->tiles * (thread + 1) / threads, 0, outputs};
+    const size_t panel = 2 * team->code->lanes, panels = outputs / panel;
+    const size_t first = panels * thread / threads * panel, last = panels * (thread + 1) / threads * panel;
+    return (rt_winograd_part){0, team->tiles, first, thread + 1 == threads ? outputs : last};
+}
+
+/* Of scratch memory for each thread. */
+static size_t floats_of_thread(const rt_winograd_team *team)
+{
+    const rt_winograd_code *code = team->code;
+    if (team->task != RT_TEAM_CORRELATES)
+        return team->once ? code->convolve_once_floats(&team->shape) : code->convolve_floats(&team->shape);
+    if (!team->once)
+        return code->correlate_floats(&team->shape);
+    const rt_winograd_part largest = part_of(team, team->threads - 1);
+    return code->correlate_once_floats(&team->shape, largest.last_output - largest.first_output);
+}
+
 rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *code, rt_winograd shape, size_t batch,
                                 rt_winograd_task task, rt_error *err)
 {
@@ -46,11 +69,7 @@ rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *
     team->weights_floats = rounded_up(correlates ? code->product_floats(shape.inputs, shape.outputs)
                                                  : code->weights_floats(shape.inputs, shape.outputs),
                                       16);
-    size_t (*const floats)(const rt_winograd *) =
-        correlates   ? team->once ? code->correlate_once_floats : code->correlate_floats
-        : team->once ? code->convolve_once_floats
-                     : code->convolve_floats;
-    team->thread_floats = rounded_up(floats(&team->shape), 16);
+    team->thread_floats = rounded_up(floats_of_thread(team), 16);
     team->scratch_floats = team->threads * team->thread_floats;
     if (team->once && correlates)
         team->scratch_floats += rounded_up(code->sources_floats(&team->shape), 16);
@@ -64,17 +83,6 @@ void rt_winograd_team_done(rt_winograd_team *team)
 {
     free(team->sums);
     team->sums = NULL;
-}
-
-/* Output parts begin at whole panels of two vectors. */
-static rt_winograd_part part_of(const rt_winograd_team *team, size_t thread)
-{
-    const size_t threads = team->threads, outputs = team->shape.outputs;
-    if (!team->splits_outputs)
-        return (rt_winograd_part){team->tiles * thread / threads, team->tiles * (thread + 1) / threads, 0, outputs};
-    const size_t panel = 2 * team->code->lanes, panels = outputs / panel;
-    const size_t first = panels * thread / threads * panel, last = panels * (thread + 1) / threads * panel;
-    return (rt_winograd_part){0, team->tiles, first, thread + 1 == threads ? outputs : last};
 }
 
 static void transform(const rt_winograd_team *team, const float *weights, bool turned, float *transformed)

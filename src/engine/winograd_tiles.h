@@ -133,8 +133,8 @@ RT_INLINE size_t tile_pixels(const rt_winograd *shape, tile at)
 /* Whether the pixels that the tile sees are all on the map. */
 RT_INLINE bool tile_inside(const rt_winograd *shape, tile at)
 {
-    return at.src_row + 1 > BEFORE && at.src_column + 1 > BEFORE && at.src_row + WINDOW - BEFORE <= shape->src_height &&
-           at.src_column + WINDOW - BEFORE <= shape->src_width;
+    return (BEFORE == 0 || (at.src_row > 0 && at.src_column > 0)) &&
+           at.src_row + WINDOW - BEFORE <= shape->src_height && at.src_column + WINDOW - BEFORE <= shape->src_width;
 }
 
 #endif
