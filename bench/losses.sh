@@ -4,7 +4,8 @@
 #     bench/losses.sh [PYTHON [ROUNDS [LOSS ...]]]
 #
 # PYTHON is one that can import torch (python3), ROUNDS how often each runs (5). Prints a table and writes
-# bench/results/losses.json; close everything else first. Without names of losses, all are measured. Losses that pytorch_losses.py does not have stand alone.
+# bench/results/losses.json; close everything else first. Without names of losses, all are measured; those that
+# pytorch_losses.py does not have stand alone.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."

@@ -41,14 +41,13 @@ static const rt_param params[] = {
 
 struct work {
     rt_divergence_work common;
-    double kl;              /* factor of the divergence */
-    size_t order;           /* N, or C where it is less */
-    double by_far, by_near; /* of Q D and E Q, or of E Q and Q D */
-    double *sums, *differences,
-        *mixed;         /* [order, order]: S S^T, R R^T and G; the first two become what R and S are multiplied by */
-    double *terms;      /* [order, order] */
-    double *far, *near; /* [order]: |D|^2 and |E|^2, or the reverse, row by row of G */
-    double *pulls_r, *pulls_s; /* [N, C] */
+    double kl;                  /* factor of the divergence */
+    size_t order;               /* N, or C where it is less */
+    double by_far, by_near;     /* of Q D and E Q, or of E Q and Q D */
+    double *sums, *differences; /* [order, order]: S S^T and R R^T; then what R and S are multiplied by */
+    double *mixed, *terms;      /* [order, order]: G; scratch */
+    double *far, *near;         /* [order]: |D|^2 and |E|^2, or the reverse, row by row of G */
+    double *pulls_r, *pulls_s;  /* [N, C] */
 };
 
 /* Scratch: that of a divergence, then four squares, two sums and two pulls. */
@@ -101,8 +100,8 @@ RT_WIDE static void close_sample(void *context, size_t n)
 {
     const struct work *work = context;
     rt_divergence_row row = rt_divergence_at(&work->common, n);
-    const double *restrict pulls_r = work->pulls_r + n * row.classes, *restrict pulls_s =
-                                                                          work->pulls_s + n * row.classes;
+    const double *restrict pulls_r = work->pulls_r + n * row.classes;
+    const double *restrict pulls_s = work->pulls_s + n * row.classes;
     for (size_t k = 0; k < row.classes; ++k)
         row.spare[0][k] = row.q[k] * (pulls_r[k] + pulls_s[k]) - work->kl * row.p[k];
     rt_divergence_close(&row, ((const double *)work->common.io->scratch)[n], row.spare[0]);
@@ -117,8 +116,8 @@ static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, doub
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
     const size_t samples = shape->dims[0], classes = shape->dims[1];
     const bool transposed = classes < samples;
-    const size_t order = transposed ? classes : samples, square = order * order,
-                 stride = RT_DIVERGENCE_ARRAYS * classes;
+    const size_t order = transposed ? classes : samples, square = order * order;
+    const size_t stride = RT_DIVERGENCE_ARRAYS * classes;
     double *rest = (double *)io->scratch + samples * (1 + stride);
     const double by_class = 4.0 * mlkd->beta * (double)samples / (double)classes, by_sample = 4.0 * mlkd->gamma;
     struct work work = {.common = {io, mlkd, temperature, 1.0},

@@ -9,6 +9,7 @@
 
 #include "base/threads.h"
 #include "check/check.h"
+#include "cli/catalog.h"
 #include "cli/command.h"
 #include "cli/plugins.h"
 #include "formats/json.h"
@@ -252,11 +253,7 @@ static rt_status find_losses(const char *what, rt_catalogue *catalogue, size_t *
     for (*first = 0; *first < catalogue->loss_count; ++*first)
         if (strcmp(catalogue->losses[*first]->name, what) == 0)
             return RT_OK;
-    const char **names = calloc(catalogue->loss_count, sizeof *names);
-    for (size_t i = 0; names && i < catalogue->loss_count; ++i)
-        names[i] = catalogue->losses[i]->name;
-    const char *nearest = names ? rt_suggest(what, names, catalogue->loss_count) : NULL;
-    free(names);
+    const char *nearest = rt_kind_suggest(rt_kind_find("loss", strlen("loss")), catalogue, what);
     return rt_fail(err, RT_ERROR_USAGE, "there is no loss '%s'%s%s%s", what,
                    nearest ? "; did you mean '" : "; 'retort list losses' names them", nearest ? nearest : "",
                    nearest ? "'?" : "");

@@ -3,19 +3,9 @@
 retort=$(realpath "$1")
 inspect=$(realpath "$2")
 . "$(dirname "$0")/expect.sh"
+. "$(dirname "$0")/bench_recipes.sh"
 cd "$scratch" || exit 99
 export OMP_WAIT_POLICY=passive
-
-printf 'student: {model: resnet8, width: 0.25}\nloss: [cross_entropy]\n' >least.yaml
-cat >pair.yaml <<'END'
-retort: 1
-data: {reader: synthetic, shape: [3, 8, 8], classes: 4, samples: 70, test_samples: 8, augment: {crop: {pad: 1}}}
-teacher: {model: resnet8, width: 0.5, train: {epochs: 1}}
-student: {model: resnet20, width: 0.25, shortcut: identity}
-loss: [cross_entropy: {weight: 0.1}, kl: {weight: 0.9}]
-train: {epochs: 2, batch: 16}
-threads: 1
-END
 keys="data_ms teacher_ms pack_ms forward_ms loss_ms backward_ms optimizer_ms other_ms step_ms images_per_s peak_rss_mb gflops
       gflop_per_step peak_gflops share_of_peak loader_images_per_s first_step_ms denormals.values"
 
