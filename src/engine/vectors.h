@@ -54,6 +54,9 @@ RT_INLINE rt_vector rt_broadcast(float value)
  * than registers, and spilling them costs more. */
 #define RT_LOAD_AGAIN() __asm__ volatile("" ::: "memory")
 
+/* Writes an array of vectors to memory now, rather than keep more of it than there are registers. */
+#define RT_STORED(array) __asm__ volatile("" : : "r"(array) : "memory")
+
 /* a b + c, rounded once where the instruction set can. */
 RT_INLINE rt_vector rt_multiply_add(rt_vector a, rt_vector b, rt_vector c)
 {

@@ -14,32 +14,41 @@ size_t RT_OF_FORM(rt_winograd_weights_floats_)(size_t inputs, size_t outputs)
 /* One frequency of `rows` tiles and a panel of outputs; `source` and `product` point at the frequency in the first
  * tile's cells, which lie `source_row` and `product_row` floats apart. */
 RT_INLINE void multiply_tiles(const size_t rows, const size_t vectors, const float *source, size_t source_row,
-                              const float *panel, size_t inputs, float *product, size_t product_row)
+                              const float *panel, size_t inputs, float *product, size_t product_row, const bool fetch)
 {
     rt_vector sum[ROWS][COLUMNS];
     load_tile(rows, vectors, sum, NULL, 0);
     size_t c = 0;
     for (; c + RT_LANES <= inputs; c += RT_LANES, source += CELL, panel += RT_LANES * vectors * RT_LANES)
-        multiply_steps(rows, vectors, sum, source, source_row, 1, panel, vectors * RT_LANES, RT_LANES);
+        multiply_steps(rows, vectors, sum, source, source_row, 1, panel, vectors * RT_LANES, RT_LANES, fetch);
     if (c < inputs)
-        multiply_steps(rows, vectors, sum, source, source_row, 1, panel, vectors * RT_LANES, inputs - c);
+        multiply_steps(rows, vectors, sum, source, source_row, 1, panel, vectors * RT_LANES, inputs - c, fetch);
     store_tile(rows, vectors, sum, product, product_row, CELL);
 }
+
+/* Panels of so few inputs stay in the first cache from the first register tile on. */
+enum { STAYING_INPUTS = 128 };
 
 /* All tiles: whole register tiles, then what is left. */
 #define MULTIPLY_PANEL(vectors)                                                                                        \
     static void multiply_panel_##vectors(size_t tiles, const float *source, size_t source_row, const float *panel,     \
                                          size_t inputs, float *product, size_t product_row)                            \
     {                                                                                                                  \
-        for (; tiles >= ROWS; tiles -= ROWS, source += ROWS * source_row, product += ROWS * product_row)               \
-            multiply_tiles(ROWS, vectors, source, source_row, panel, inputs, product, product_row);                    \
+        bool fetch = true;                                                                                             \
+        for (; tiles >= ROWS; tiles -= ROWS, source += ROWS * source_row, product += ROWS * product_row) {             \
+            if (fetch)                                                                                                 \
+                multiply_tiles(ROWS, vectors, source, source_row, panel, inputs, product, product_row, true);          \
+            else                                                                                                       \
+                multiply_tiles(ROWS, vectors, source, source_row, panel, inputs, product, product_row, false);         \
+            fetch = inputs > STAYING_INPUTS;                                                                           \
+        }                                                                                                              \
         switch (tiles) {                                                                                               \
             FOR_EACH_REST(REST_##vectors)                                                                              \
         }                                                                                                              \
     }
 #define REST(n, vectors)                                                                                               \
     case n:                                                                                                            \
-        multiply_tiles(n, vectors, source, source_row, panel, inputs, product, product_row);                           \
+        multiply_tiles(n, vectors, source, source_row, panel, inputs, product, product_row, true);                     \
         return;
 #define REST_1(n) REST(n, 1)
 #define REST_2(n) REST(n, 2)
@@ -66,53 +75,6 @@ static void multiply_frequency(size_t inputs, size_t outputs, size_t tiles, cons
         multiply_panel_2(tiles, source, source_row, weights, inputs, product + v * CELL, product_row);
     if (v < vectors)
         multiply_panel_1(tiles, source, source_row, weights, inputs, product + v * CELL, product_row);
-}
-
-#define READ_TILES(reading)                                                                                            \
-    static void read_tiles_##reading(const rt_winograd *shape, const rt_winograd_source *src, size_t first,            \
-                                     size_t count, float *cell)                                                        \
-    {                                                                                                                  \
-        const size_t channels = shape->inputs;                                                                         \
-        float pixels[WINDOW * WINDOW * RT_LANES] __attribute__((aligned(64)));                                         \
-        tile at = tile_at(shape, first);                                                                               \
-        for (size_t t = 0; t < count; ++t, at = next_tile(shape, at)) {                                                \
-            const bool inside = tile_inside(shape, at);                                                                \
-            for (size_t c = 0; c < channels; c += RT_LANES, cell += CELL) {                                            \
-                const bool whole = c + RT_LANES <= channels;                                                           \
-                const reader r = whole ? reader_at(src, reading, c, RT_LANES, true)                                    \
-                                       : reader_at(src, reading, c, channels - c, false);                              \
-                if (!whole)                                                                                            \
-                    read_source_pixels(shape, channels, at, &r, reading, false, false, pixels);                        \
-                else if (inside)                                                                                       \
-                    read_source_pixels(shape, channels, at, &r, reading, true, true, pixels);                          \
-                else                                                                                                   \
-                    read_source_pixels(shape, channels, at, &r, reading, false, true, pixels);                         \
-                RT_LOAD_AGAIN();                                                                                       \
-                transform_source(pixels, cell);                                                                        \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-READ_TILES(RT_READ_PLAIN)
-READ_TILES(RT_READ_NORM)
-READ_TILES(RT_READ_NORM_RELU)
-READ_TILES(RT_READ_NORM_BACKWARD)
-
-void RT_OF_FORM(rt_winograd_read_)(const rt_winograd *shape, const rt_winograd_source *src, size_t first, size_t count,
-                                   float *cells)
-{
-    switch (src->reading) {
-    case RT_READ_NORM:
-        read_tiles_RT_READ_NORM(shape, src, first, count, cells);
-        return;
-    case RT_READ_NORM_RELU:
-        read_tiles_RT_READ_NORM_RELU(shape, src, first, count, cells);
-        return;
-    case RT_READ_NORM_BACKWARD:
-        read_tiles_RT_READ_NORM_BACKWARD(shape, src, first, count, cells);
-        return;
-    default:
-        read_tiles_RT_READ_PLAIN(shape, src, first, count, cells);
-    }
 }
 
 size_t RT_OF_FORM(rt_winograd_convolve_floats_)(const rt_winograd *shape)

@@ -64,7 +64,7 @@ RT_INLINE void correlate_rows(const size_t rows, const size_t vectors, const str
     rt_vector sum[CHANNEL_ROWS][COLUMNS];
     load_tile(rows, vectors, sum, product, product_row);
     multiply_steps(rows, vectors, sum, of->source + input, 1, of->source_row, of->gradient + output, of->gradient_row,
-                   of->tiles);
+                   of->tiles, true);
     store_tile(rows, vectors, sum, product, product_row, RT_LANES);
 }
 

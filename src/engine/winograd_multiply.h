@@ -25,13 +25,13 @@ enum { ROWS = 6, CHANNEL_ROWS = 4, COLUMNS = 2 };
     (1) do(2) do(3)
 #endif
 
-/* Steps between the loading of the right side and its use: it may come from far. */
-enum { PREFETCH = 16 };
+/* Steps between the loading of the right side and its use, where it may come from far; floats of a line of a cache. */
+enum { PREFETCH = 16, LINE = 16 };
 
 /* sum[r][v] += a[r * row + k * step] b[k * b_stride + v] for k < depth. Rows are addressed from every third one: base,
- * base + row and base + 2 row are addresses that an instruction can hold. */
+ * base + row and base + 2 row are addresses that an instruction can hold. With `fetch`, b is asked for ahead. */
 RT_INLINE void multiply_steps(const size_t rows, const size_t columns, rt_vector sum[][COLUMNS], const float *a,
-                              size_t row, size_t step, const float *b, size_t b_stride, size_t depth)
+                              size_t row, size_t step, const float *b, size_t b_stride, size_t depth, const bool fetch)
 {
     const float *base[ROWS / 3 + 1];
 #pragma GCC unroll 12
@@ -43,7 +43,7 @@ RT_INLINE void multiply_steps(const size_t rows, const size_t columns, rt_vector
         for (size_t v = 0; v < columns; ++v)
             right[v] = rt_load(b + v * RT_LANES);
 #pragma GCC unroll 2
-        for (size_t v = 0; v < columns; ++v)
+        for (size_t v = 0; fetch && v < columns; v += LINE / RT_LANES)
             __builtin_prefetch(b + PREFETCH * b_stride + v * RT_LANES);
 #pragma GCC unroll 12
         for (size_t r = 0; r < rows; ++r) {

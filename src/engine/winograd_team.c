@@ -7,12 +7,17 @@
 #include "graph/parameters.h"
 
 /* Tiles of a block. Few channels: as many as keep the block in the second cache. Many: the weights outgrow it, and each
- * block reads them all again. With stride 2 a tile has more than twice the frequencies, and weights are as many. */
-static size_t block_of(rt_winograd_form form, size_t inputs, size_t outputs, rt_winograd_task task)
+ * block reads them all again. With stride 2 a tile has more than twice the frequencies, and weights are as many. CPUs
+ * without AVX-512 have second caches of 256 to 512 KB. */
+static size_t block_of(const rt_winograd_code *code, size_t inputs, size_t outputs, rt_winograd_task task)
 {
     const size_t weights = inputs * outputs;
-    if (form != RT_WINOGRAD_UNIT)
+    if (code->form != RT_WINOGRAD_UNIT)
         return task == RT_TEAM_CORRELATES ? weights <= 128 * 128 ? 16 : 256 : weights <= 32 * 32 ? 24 : 12;
+    if (code->lanes < 16 && task == RT_TEAM_CORRELATES)
+        return weights <= 128 * 128 ? 24 : 256;
+    if (code->lanes < 16)
+        return weights <= 128 * 256 ? 24 : 48;
     if (task == RT_TEAM_CORRELATES)
         return weights <= 128 * 128 ? 48 : 256;
     return weights <= 16 * 16 ? 48 : weights <= 64 * 64 ? 24 : weights <= 128 * 128 ? 32 : 96;
@@ -62,7 +67,7 @@ rt_status rt_winograd_team_plan(rt_winograd_team *team, const rt_winograd_code *
     team->tiles = batch * rt_winograd_tiles(code, &shape);
     team->splits_outputs = splits_outputs(team, task);
     const size_t share = team->splits_outputs ? team->tiles : (team->tiles + team->threads - 1) / team->threads;
-    const size_t block = block_of(code->form, shape.inputs, shape.outputs, task);
+    const size_t block = block_of(code, shape.inputs, shape.outputs, task);
     team->shape.block = block < share ? block : share;
     team->once = team->splits_outputs && team->tiles <= block && task != RT_TEAM_FROZEN;
     const bool correlates = task == RT_TEAM_CORRELATES;

@@ -7,7 +7,8 @@
 
 /* In one dimension. SIDE: frequencies. PLANE_SIDE: values of a kernel. BEFORE: pixels that a tile sees before its first
  * output's own. POINT_ONE: the frequency at which the interpolation point is 1. */
-#define CORRELATES /* has a weight gradient */
+#define CORRELATES     /* has a weight gradient */
+#define READS_IN_PLACE /* has transform_map() */
 #define FORM RT_WINOGRAD_UNIT
 enum { SIDE = 6, PLANE_SIDE = 6, WINDOW = 6, STEP = 4, BEFORE = 1, OUTPUTS = 4, POINT_ONE = 1 };
 
@@ -31,12 +32,14 @@ RT_INLINE void transform_source_column(const rt_vector *d, float *cell)
     rt_store(cell + 5 * 6 * RT_LANES, rt_multiply_add(four, d[1], rt_multiply_add(-five, d[3], d[5])));
 }
 
-/* B^T d B of 6 x 6 vectors, a column or two at a time. */
-RT_INLINE void transform_source(const float *pixels, float *cell)
+/* B^T d B of 6 x 6 vectors where they lie, a column or two at a time: pixels of a row are `pixel` floats apart. The
+ * first or last column may be out: zeros. */
+RT_INLINE void transform_map(const float *const rows[6], size_t pixel, const bool left_out, const bool right_out,
+                             float *cell)
 {
     const rt_vector two = rt_broadcast(2.0f), four = rt_broadcast(4.0f), five = rt_broadcast(5.0f);
     rt_vector left[6], right[6];
-#define PIXEL(j) rt_load(pixels + (i * 6 + (j)) * RT_LANES)
+#define PIXEL(j) (((j) == 0 && left_out) || ((j) == 5 && right_out) ? (rt_vector){0} : rt_load(rows[i] + (j)*pixel))
 #pragma GCC unroll 6
     for (size_t i = 0; i < 6; ++i)
         left[i] = rt_multiply_add(four, PIXEL(0), rt_multiply_add(-five, PIXEL(2), PIXEL(4)));
@@ -65,6 +68,15 @@ RT_INLINE void transform_source(const float *pixels, float *cell)
         left[i] = rt_multiply_add(four, PIXEL(1), rt_multiply_add(-five, PIXEL(3), PIXEL(5)));
     transform_source_column(left, cell + 5 * RT_LANES);
 #undef PIXEL
+}
+
+/* The same of a copy. */
+RT_INLINE void transform_source(const float *pixels, float *cell)
+{
+    const float *rows[6];
+    for (size_t i = 0; i < 6; ++i)
+        rows[i] = pixels + i * 6 * RT_LANES;
+    transform_map(rows, RT_LANES, false, false, cell);
 }
 
 /* A^T m. */

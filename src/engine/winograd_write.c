@@ -5,10 +5,9 @@
 #include "engine/winograd_code.h"
 #include "engine/winograd_tiles.h"
 
-/* A^T m A. */
-RT_INLINE void transform_cell(const float *cell, float *outputs)
+/* A^T m, a column at a time. */
+RT_INLINE void transform_columns(const float *cell, rt_vector half[OUTPUTS][SIDE])
 {
-    rt_vector half[OUTPUTS][SIDE];
 #pragma GCC unroll 9
     for (size_t j = 0; j < SIDE; ++j) {
         rt_vector m[SIDE];
@@ -16,27 +15,27 @@ RT_INLINE void transform_cell(const float *cell, float *outputs)
         for (size_t i = 0; i < SIDE; ++i)
             m[i] = rt_load(cell + (i * SIDE + j) * RT_LANES);
         transform_outputs(&half[0][j], SIDE, m);
-    }
-#pragma GCC unroll 8
-    for (size_t i = 0; i < OUTPUTS; ++i) {
-        rt_vector out[OUTPUTS];
-        transform_outputs(out, 1, half[i]);
-#pragma GCC unroll 8
-        for (size_t j = 0; j < OUTPUTS; ++j)
-            rt_store(outputs + (i * OUTPUTS + j) * RT_LANES, out[j]);
+        RT_STORED(half);
     }
 }
 
 /* What a writing needs for one vector of channels. */
 typedef struct writer {
+    float *values;
+    const float *residual, *norm_source;
     rt_vector bias, ceiling, about, scale, shift; /* `about`: pivots of moments, means of products */
+    bool rectify, limit;
     rt_vector sum, second;
 } writer;
 
 RT_INLINE writer writer_at(const rt_winograd_target *dst, rt_winograd_writing writing, size_t channel, size_t lanes,
                            bool whole, const float *pivots)
 {
-    writer w = {.bias = {0}};
+    writer w = {.values = dst->values,
+                .residual = dst->residual,
+                .norm_source = dst->norm_source,
+                .rectify = dst->ceiling > 0.0f,
+                .limit = dst->ceiling < INFINITY};
     if (dst->bias)
         w.bias = load_lanes(dst->bias + channel, lanes, whole);
     w.ceiling = rt_broadcast(dst->ceiling);
@@ -54,21 +53,21 @@ RT_INLINE rt_vector write_pixel(const rt_winograd_target *dst, rt_winograd_writi
                                 size_t offset, size_t lanes, bool whole)
 {
     y += w->bias;
-    if (dst->residual)
-        y += load_lanes(dst->residual + offset, lanes, whole);
+    if (w->residual)
+        y += load_lanes(w->residual + offset, lanes, whole);
     if (writing == RT_WRITE_MOMENTS) {
         const rt_vector off = y - w->about;
         w->sum += off;
         w->second = rt_multiply_add(off, off, w->second);
     } else if (writing == RT_WRITE_PRODUCTS) {
-        const rt_vector off = load_lanes(dst->norm_source + offset, lanes, whole) - w->about;
+        const rt_vector off = load_lanes(w->norm_source + offset, lanes, whole) - w->about;
         if (dst->norm_relu)
             y = rt_where_positive(y, off * w->scale + w->shift);
         w->sum += y;
         w->second = rt_multiply_add(y, off, w->second);
-    } else if (dst->ceiling > 0.0f) {
+    } else if (w->rectify) {
         y = rt_rectify(y);
-        if (dst->ceiling < INFINITY)
+        if (w->limit)
             y = rt_at_most(y, w->ceiling);
     }
     return y;
@@ -82,22 +81,27 @@ RT_INLINE void write_tile(const rt_winograd *shape, const rt_winograd_target *ds
     const size_t channels = shape->outputs, lanes = channels - channel;
     const size_t rows = full || shape->dst_height - at.row > OUTPUTS ? OUTPUTS : shape->dst_height - at.row;
     const size_t columns = full || shape->dst_width - at.column > OUTPUTS ? OUTPUTS : shape->dst_width - at.column;
-    float outputs[OUTPUTS * OUTPUTS * RT_LANES] __attribute__((aligned(64)));
-    transform_cell(cell, outputs);
+    rt_vector half[OUTPUTS][SIDE];
+    transform_columns(cell, half);
     RT_LOAD_AGAIN();
     writer w = writer_at(dst, writing, channel, lanes, whole, sums + 2 * sums_stride);
     size_t offset = first_output_of(shape, at) * channels + channel;
-    for (size_t i = 0; i < rows; ++i, offset += shape->dst_width * channels)
-#pragma GCC unroll 4
-        for (size_t j = 0; j < columns; ++j) {
+#pragma GCC unroll 1
+    for (size_t i = 0; i < rows; ++i, offset += shape->dst_width * channels) {
+        rt_vector out[OUTPUTS];
+        transform_outputs(out, 1, half[i]);
+#pragma GCC unroll 8
+        for (size_t j = 0; j < OUTPUTS; ++j) {
+            if (j >= columns)
+                break;
             const size_t pixel = offset + j * channels;
-            const rt_vector y =
-                write_pixel(dst, writing, &w, rt_load(outputs + (i * OUTPUTS + j) * RT_LANES), pixel, lanes, whole);
+            const rt_vector y = write_pixel(dst, writing, &w, out[j], pixel, lanes, whole);
             if (whole)
-                rt_store(dst->values + pixel, y);
+                rt_store(w.values + pixel, y);
             else
-                rt_store_part(dst->values + pixel, y, lanes);
+                rt_store_part(w.values + pixel, y, lanes);
         }
+    }
     if (writing != RT_WRITE_PLAIN) {
         rt_store(sums + channel, rt_load(sums + channel) + w.sum);
         rt_store(sums + sums_stride + channel, rt_load(sums + sums_stride + channel) + w.second);

@@ -84,7 +84,7 @@ static void adaptive_alpha_switches_by_sample(void **state)
     double sum = 0.0;
     for (size_t n = 0; n < SAMPLES; ++n) {
         double values[] = {ask_of_sample(orders[0], n).value, ask_of_sample(orders[1], n).value};
-        size_t order = values[0] > values[1] ? 0 : 1;
+        const size_t order = values[0] <= values[1];
         ++taken[order];
         sum += values[order];
         for (size_t k = n * CLASSES; k < (n + 1) * CLASSES; ++k)

@@ -269,7 +269,7 @@ static size_t run_section(struct trial *trial, const char *section)
     golden_close(&golden);
     if (in_bf16 && gradients > 0) {
         print_message("%-8s cosine of gradients and PyTorch's %.4f\n", section, golden_angle_cosine(&angle));
-        far += !(golden_angle_cosine(&angle) >= bf16.least_cosine);
+        far += (size_t) !(golden_angle_cosine(&angle) >= bf16.least_cosine);
     }
     assert_int_equal(outputs, 2);
     assert_int_equal(running, strcmp(section, "train") == 0 ? count_parameters(graph, true) : 0);
