@@ -93,7 +93,7 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     const rt_divergence *common = state;
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
     const double squared = common->temperature_squared ? common->temperature * common->temperature : 1.0;
-    rt_divergence_work work = {io, state, common->temperature, squared};
+    rt_divergence_work work = {.io = io, .settings = state, .temperature = common->temperature, .scale = squared};
     rt_parallel_samples(shape->dims[0], shape->dims[1], row_of_sample, &work);
     rt_parallel_samples(shape->dims[1], shape->dims[0], column_of_class, &work);
     rt_parallel_samples(shape->dims[0], shape->dims[1], close_sample, &work);

@@ -120,7 +120,7 @@ static double at_temperature(const struct mlkd *mlkd, const rt_loss_io *io, doub
     const size_t stride = RT_DIVERGENCE_ARRAYS * classes;
     double *rest = (double *)io->scratch + samples * (1 + stride);
     const double by_class = 4.0 * mlkd->beta * (double)samples / (double)classes, by_sample = 4.0 * mlkd->gamma;
-    struct work work = {.common = {io, mlkd, temperature, 1.0},
+    struct work work = {.common = {.io = io, .settings = mlkd, .temperature = temperature, .scale = 1.0},
                         .kl = mlkd->alpha * (mlkd->temperature_squared ? temperature * temperature : 1.0),
                         .order = order,
                         .by_far = transposed ? by_sample : by_class,

@@ -41,7 +41,7 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
 {
     (void)err;
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
-    rt_divergence_work work = {io, state, 1.0, 1.0};
+    rt_divergence_work work = {.io = io, .settings = state, .temperature = 1.0, .scale = 1.0};
     rt_parallel_samples(shape->dims[0], shape->dims[1], sample, &work);
     *loss = rt_batch_mean(io->scratch, shape->dims[0]);
     return RT_OK;

@@ -57,7 +57,7 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     const struct nkd *nkd = state;
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
     RT_TRY(rt_labels_check("nkd", io->ports[RT_TARGET_LABELS].indices, shape->dims[0], shape->dims[1], err));
-    rt_divergence_work work = {io, state, nkd->common.temperature, 1.0};
+    rt_divergence_work work = {.io = io, .settings = state, .temperature = nkd->common.temperature, .scale = 1.0};
     rt_parallel_samples(shape->dims[0], shape->dims[1], sample, &work);
     *loss = rt_batch_mean(io->scratch, shape->dims[0]);
     return RT_OK;

@@ -114,7 +114,7 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
 {
     const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
     RT_TRY(rt_labels_check("plackett_luce", io->ports[RT_TARGET_LABELS].indices, shape->dims[0], shape->dims[1], err));
-    rt_divergence_work work = {io, state, 1.0, 1.0};
+    rt_divergence_work work = {.io = io, .settings = state, .temperature = 1.0, .scale = 1.0};
     rt_parallel_samples(shape->dims[0], shape->dims[1], sample, &work);
     *loss = rt_batch_mean(io->scratch, shape->dims[0]);
     return RT_OK;

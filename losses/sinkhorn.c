@@ -221,7 +221,10 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     double *matrices = losses + samples * (1 + RT_DIVERGENCE_ARRAYS * classes), *vectors = matrices + MATRICES * matrix;
     size_t history = (1 + (size_t)last) * samples;
     struct transport transport = {
-        .work = {io, state, temperature, settings->common.temperature_squared ? temperature * temperature : 1.0},
+        .work = {.io = io,
+                 .settings = state,
+                 .temperature = temperature,
+                 .scale = settings->common.temperature_squared ? temperature * temperature : 1.0},
         .settings = settings,
         .samples = samples,
         .plain = settings->epsilon >= plain_from,

@@ -44,6 +44,10 @@ typedef struct rt_divergence {
 
 enum { RT_DIVERGENCE_STUDENT, RT_DIVERGENCE_TEACHER, RT_DIVERGENCE_PORTS, RT_DIVERGENCE_ARRAYS = 6 };
 
+/* Of a batch whose samples are independent: so many runs of neighbours at most, each of which works in the arrays of
+ * one row after another, where they stay in the cache. */
+enum { RT_DIVERGENCE_RUNS = 32 };
+
 static const rt_port rt_divergence_ports[] = {
     [RT_DIVERGENCE_STUDENT] = {"student.logits", "N C", RT_PORT_DIFF},
     [RT_DIVERGENCE_TEACHER] = {"teacher.logits", "N C", 0},
@@ -63,18 +67,31 @@ typedef struct rt_divergence_work {
     const rt_loss_io *io;
     const void *settings;
     double temperature, scale;
+    size_t run; /* neighbours that share a row's arrays; 0: each has its own */
+    void (*sample)(void *work, size_t n);
 } rt_divergence_work;
 
-/* The body of the descriptor's run(): calls sample() for every sample. */
+static inline void rt_divergence_run_of_samples(void *context, size_t number)
+{
+    rt_divergence_work *work = (rt_divergence_work *)context;
+    const size_t samples = work->io->ports[RT_DIVERGENCE_STUDENT].shape.dims[0], first = number * work->run;
+    for (size_t n = first; n < first + work->run && n < samples; ++n)
+        work->sample(work, n);
+}
+
+/* The body of the descriptor's run(): calls sample() for every sample. A sample's arrays are lost when it returns. */
 static inline rt_status rt_divergence_run(void *state, const rt_loss_io *io, void (*sample)(void *work, size_t n),
                                           double *loss)
 {
     const rt_divergence *common = state;
     double squared = common->temperature * common->temperature;
-    rt_divergence_work work = {io, state, common->temperature, common->temperature_squared ? squared : 1.0};
-    const rt_shape *shape = &io->ports[RT_DIVERGENCE_STUDENT].shape;
-    rt_parallel_samples(shape->dims[0], shape->dims[1], sample, &work);
-    *loss = rt_batch_mean(io->scratch, shape->dims[0]);
+    const size_t samples = io->ports[RT_DIVERGENCE_STUDENT].shape.dims[0];
+    const size_t classes = io->ports[RT_DIVERGENCE_STUDENT].shape.dims[1];
+    const size_t run = (samples + RT_DIVERGENCE_RUNS - 1) / RT_DIVERGENCE_RUNS;
+    rt_divergence_work work = {io,  state, common->temperature, common->temperature_squared ? squared : 1.0,
+                               run, sample};
+    rt_parallel_samples((samples + run - 1) / run, run * classes, rt_divergence_run_of_samples, &work);
+    *loss = rt_batch_mean(io->scratch, samples);
     return RT_OK;
 }
 
@@ -96,7 +113,8 @@ RT_WIDE_INLINE rt_divergence_row rt_divergence_at(const void *work, size_t n)
     size_t samples = student->shape.dims[0], classes = student->shape.dims[1];
     row.settings = row.work->settings;
     row.classes = classes;
-    row.log_q = (double *)row.work->io->scratch + samples + n * RT_DIVERGENCE_ARRAYS * classes;
+    const size_t place = row.work->run > 0 ? n / row.work->run : n;
+    row.log_q = (double *)row.work->io->scratch + samples + place * RT_DIVERGENCE_ARRAYS * classes;
     row.q = row.log_q + classes, row.log_p = row.q + classes, row.p = row.log_p + classes;
     row.spare[0] = row.p + classes, row.spare[1] = row.spare[0] + classes;
     return row;

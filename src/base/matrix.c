@@ -8,10 +8,12 @@
 #include "retort/logits.h"
 #include "retort/vector.h"
 
-/* A tile of TALL x LANES sums fits into the registers of AVX-512 and of AVX2; panels stay in the second cache. */
+/* A tile of TALL x LANES sums fits into the registers of AVX-512, half of one into those of AVX2; panels stay in the
+ * second cache. */
 enum { TALL = 8, LANES = 8, BLOCK_ROWS = 32, BLOCK_COLUMNS = 128, DEPTH = 256, ALONE = 1 << 18 };
 
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+typedef double quad __attribute__((vector_size(4 * sizeof(double))));
 
 struct task {
     rt_matrix a, b;
@@ -26,8 +28,6 @@ static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
-
-typedef double quad __attribute__((vector_size(4 * sizeof(double))));
 
 /* panel [depth, width] = four rows of doubles, to its first four columns. A whole number of fours; returns how many. */
 RT_WIDE_INLINE size_t pack_quads(const double *rows, size_t row_stride, size_t depth, double *panel, size_t width)
@@ -85,37 +85,51 @@ RT_WIDE_INLINE void pack(const rt_matrix *matrix, size_t first, size_t width, si
     }
 }
 
-/* Adds to sums, rows `stride` apart, what the panels a [depth, TALL] and b [depth, LANES] give. */
-RT_WIDE_INLINE void multiply_panels(const double *a, const double *b, size_t depth, double *sums, size_t stride)
-{
-    lanes tile[TALL];
-    for (size_t i = 0; i < TALL; ++i)
-        memcpy(&tile[i], sums + i * stride, sizeof tile[i]);
-    for (size_t k = 0; k < depth; ++k) {
-        lanes right;
-        memcpy(&right, b + k * LANES, sizeof right);
-        for (size_t i = 0; i < TALL; ++i)
-            tile[i] += a[k * TALL + i] * right;
+/* Adds to sums what the panels a [depth, TALL] and b [depth, LANES] give: for `height` rows of a. A vector is one
+ * register: compilers keep arrays of wider ones in memory. */
+#define MEET_PANELS(name, vector, height)                                                                              \
+    RT_WIDE_INLINE void name(const bool distances, const double *a, const double *b, size_t depth, double *sums)       \
+    {                                                                                                                  \
+        enum { ACROSS = LANES * sizeof(double) / sizeof(vector), WIDTH = LANES / ACROSS };                             \
+        vector tile[height][ACROSS], right[ACROSS];                                                                    \
+        for (size_t i = 0; i < height; ++i)                                                                            \
+            for (size_t v = 0; v < ACROSS; ++v)                                                                        \
+                memcpy(&tile[i][v], sums + i * BLOCK_COLUMNS + v * WIDTH, sizeof(vector));                             \
+        for (size_t k = 0; k < depth; ++k, a += TALL, b += LANES) {                                                    \
+            for (size_t v = 0; v < ACROSS; ++v)                                                                        \
+                memcpy(&right[v], b + v * WIDTH, sizeof(vector));                                                      \
+            for (size_t i = 0; i < height; ++i)                                                                        \
+                for (size_t v = 0; v < ACROSS; ++v) {                                                                  \
+                    const vector difference = a[i] - right[v];                                                         \
+                    tile[i][v] += distances ? difference * difference : a[i] * right[v];                               \
+                }                                                                                                      \
+        }                                                                                                              \
+        for (size_t i = 0; i < height; ++i)                                                                            \
+            for (size_t v = 0; v < ACROSS; ++v)                                                                        \
+                memcpy(sums + i * BLOCK_COLUMNS + v * WIDTH, &tile[i][v], sizeof(vector));                             \
     }
-    for (size_t i = 0; i < TALL; ++i)
-        memcpy(sums + i * stride, &tile[i], sizeof tile[i]);
-}
+MEET_PANELS(meet_panels, quad, TALL / 2)
+#if defined(__x86_64__)
+MEET_PANELS(meet_wide_panels, lanes, TALL)
+#endif
 
-RT_WIDE_INLINE void subtract_panels(const double *a, const double *b, size_t depth, double *sums, size_t stride)
+RT_WIDE_INLINE void meet(bool distances, const double *a, const double *b, size_t depth, double *sums)
 {
-    lanes tile[TALL];
-    for (size_t i = 0; i < TALL; ++i)
-        memcpy(&tile[i], sums + i * stride, sizeof tile[i]);
-    for (size_t k = 0; k < depth; ++k) {
-        lanes right;
-        memcpy(&right, b + k * LANES, sizeof right);
-        for (size_t i = 0; i < TALL; ++i) {
-            lanes difference = a[k * TALL + i] - right;
-            tile[i] += difference * difference;
-        }
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) {
+        if (distances)
+            meet_wide_panels(true, a, b, depth, sums);
+        else
+            meet_wide_panels(false, a, b, depth, sums);
+        return;
     }
-    for (size_t i = 0; i < TALL; ++i)
-        memcpy(sums + i * stride, &tile[i], sizeof tile[i]);
+#endif
+    for (size_t i = 0; i < TALL; i += TALL / 2) {
+        if (distances)
+            meet_panels(true, a + i, b, depth, sums + i * BLOCK_COLUMNS);
+        else
+            meet_panels(false, a + i, b, depth, sums + i * BLOCK_COLUMNS);
+    }
 }
 
 /* b comes with its rows and columns exchanged: both matrices are packed along their rows. */
@@ -132,13 +146,8 @@ RT_WIDE static void block(void *context, size_t number)
             pack(a, top + i, TALL, start, depth, left_panels + i * DEPTH);
         for (size_t j = 0; j < columns; j += LANES) {
             pack(b, left + j, LANES, start, depth, right_panel);
-            for (size_t i = 0; i < rows; i += TALL) {
-                double *tile = sums + i * BLOCK_COLUMNS + j;
-                if (task->distances)
-                    subtract_panels(left_panels + i * DEPTH, right_panel, depth, tile, BLOCK_COLUMNS);
-                else
-                    multiply_panels(left_panels + i * DEPTH, right_panel, depth, tile, BLOCK_COLUMNS);
-            }
+            for (size_t i = 0; i < rows; i += TALL)
+                meet(task->distances, left_panels + i * DEPTH, right_panel, depth, sums + i * BLOCK_COLUMNS + j);
         }
     }
     for (size_t i = 0; i < rows; ++i)
