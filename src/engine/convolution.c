@@ -8,6 +8,7 @@
  * every update, and the weight gradient is unpacked once. A frozen convolution carries a folded batch norm
  * (folding.h), an activation and a residual sum as post-operations. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/bias_gradient.h"
 #include "engine/convolution_parts.h"
@@ -73,6 +74,23 @@ static rt_status plan_backward_data(rt_kernel *kernel, const rt_convolution_size
                                err);
 }
 
+/* oneDNN's 1x1 kernels write their weight gradients past their workspace where the convolution has a stride and fewer
+ * channels than a block of theirs (oneDNN issue 6035): another kernel takes those. */
+static rt_status pass_over_narrow_1x1(rt_kernel *kernel, dnnl_primitive_desc_t descriptor, rt_error *err)
+{
+    enum { WIDEST_BLOCK = 16 };
+    const rt_window *window = &kernel->node->window;
+    if (window->kernel != 1 || window->stride == 1 ||
+        rt_kernel_source(kernel, 0).channels / window->groups >= WIDEST_BLOCK)
+        return RT_OK;
+    const char *implementation = "";
+    while (dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &implementation) == dnnl_success &&
+           strncmp(implementation, "jit_1x1", strlen("jit_1x1")) == 0)
+        RT_TRY(rt_onednn_check(kernel, dnnl_primitive_desc_next_impl(descriptor),
+                               "convolve backward to its weights without jit_1x1", err));
+    return RT_OK;
+}
+
 static rt_status plan_backward_weights(rt_kernel *kernel, const rt_convolution_sizes *sizes,
                                        dnnl_primitive_attr_t attributes, rt_error *err)
 {
@@ -83,6 +101,7 @@ static rt_status plan_backward_weights(rt_kernel *kernel, const rt_convolution_s
                                c->src_factors, c->any, NULL, c->dst_factors, sizes->strides, sizes->dilations,
                                sizes->before, sizes->after, c->forward.descriptor, attributes),
                            "convolve backward to its weights", err));
+    RT_TRY(pass_over_narrow_1x1(kernel, c->backward_weights.descriptor, err));
     RT_TRY(rt_primitive_create(kernel, &c->backward_weights, err));
     const_dnnl_memory_desc_t gradient =
         dnnl_primitive_desc_query_md(c->backward_weights.descriptor, dnnl_query_diff_weights_md, 0);
@@ -246,8 +265,8 @@ static bool can_bf16(const rt_kernel *kernel)
  * AVX512-BF16 and with AMX. A direct convolution must multiply each value that is rounded for it often enough.
  * Winograd's algorithm with stride 1 saves more multiplications than bf16 does, except where its transforms are most of
  * the work: few channels, which in training share norms with it, and weights that are transformed for each step; with
- * stride 2 it saves fewer. (Together they are no choice: the transforms amplify bf16's rounding tenfold.) AMX multiplies
- * so fast that it saves nothing there; but it takes 32 channels at a time, and images have 3. */
+ * stride 2 it saves fewer. (Together they are no choice: the transforms amplify bf16's rounding tenfold.) AMX
+ * multiplies so fast that it saves nothing there; but it takes 32 channels at a time, and images have 3. */
 static bool bf16_is_faster(const rt_kernel *kernel)
 {
     const rt_window *w = &kernel->node->window;

@@ -130,7 +130,7 @@ refused "timm's 'mobilenetv2_100' has other layers: model 'mobilenet_v2' must ha
 expect_that "folder was made" test ! -e folder
 refused "--images '0': it must be an integer from 1 to" run --onnx new.onnx --images 0
 refused "--onnx is given twice" run --onnx new.onnx --onnx newer.onnx
-refused "--logits and --precision are not for export" run --onnx new.onnx --precision bf16
+refused "--logits and --precision are not for export" run --onnx new.onnx --precision auto
 refused "--int8 is for --onnx and --c-header" run --safetensors new.safetensors --int8
 refused "unknown option '--fould'" run --onnx new.onnx --fould
 expect_that "new.onnx was written" test ! -e new.onnx
