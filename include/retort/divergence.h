@@ -44,8 +44,8 @@ typedef struct rt_divergence {
 
 enum { RT_DIVERGENCE_STUDENT, RT_DIVERGENCE_TEACHER, RT_DIVERGENCE_PORTS, RT_DIVERGENCE_ARRAYS = 6 };
 
-/* Of a batch whose samples are independent: so many runs of neighbours at most, each of which works in the arrays of
- * one row after another, where they stay in the cache. */
+/* A batch of independent samples is cut into at most so many runs of neighbours. The samples of a run use the arrays of
+ * one row in turn, which so stay in the cache. */
 enum { RT_DIVERGENCE_RUNS = 32 };
 
 static const rt_port rt_divergence_ports[] = {
