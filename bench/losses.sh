@@ -39,7 +39,7 @@ def medians(who):
     for number in range(1, rounds + 1):
         with open(f"{folder}/{who}.{number}.json") as file:
             for result in json.load(file):
-                key = result["loss"], result["samples"], result["classes"]
+                key = result["loss"], result["samples"], result["width"]
                 times.setdefault(key, []).append(result["microseconds"])
                 threads = result["threads"]
     return {key: statistics.median(values) for key, values in times.items()}, threads
@@ -48,11 +48,11 @@ def medians(who):
 (ours, our_threads), (theirs, their_threads) = medians("retort"), medians("pytorch")
 print(f"{'loss':<16}{'size':>12}{'Retort us':>12}{'PyTorch us':>12}{'ratio':>8}")
 results = []
-for (loss, samples, classes), time in ours.items():
-    peer = theirs.get((loss, samples, classes))
+for (loss, samples, width), time in ours.items():
+    peer = theirs.get((loss, samples, width))
     ratio = peer and round(peer / time, 2)
-    print(f"{loss:<16}{f'{samples} x {classes}':>12}{time:>12.1f}{f'{peer:.1f}' if peer else '-':>12}{ratio or '-':>8}")
-    results.append({"loss": loss, "samples": samples, "classes": classes, "retort_us": round(time, 2),
+    print(f"{loss:<16}{f'{samples} x {width}':>12}{time:>12.1f}{f'{peer:.1f}' if peer else '-':>12}{ratio or '-':>8}")
+    results.append({"loss": loss, "samples": samples, "width": width, "retort_us": round(time, 2),
                     "pytorch_us": peer, "ratio": ratio})
 with open("/proc/cpuinfo") as file:
     cpu = re.search(r"model name\s*: (.*)", file.read())

@@ -16,24 +16,26 @@ static const rt_port ports[] = {
     [TEACHER] = {"teacher.features", "N I J D", 0},
 };
 
+/* A batch's samples are taken in so many runs, one after the other in each: what a sample needs is there once a run. */
+enum { RUNS = 16 };
+
 struct work {
+    const rt_loss_io *io;
     rt_pool pools[2];
-    size_t pixels;
-    double *losses, *pixel;
+    size_t samples, pixels, run; /* samples in a run */
+    double *losses;              /* [samples]; all else is of one run */
+    double *pixel;
     double *channels[2], *norms[2]; /* [channels, pixels], [channels] */
     double *own, *across, *others;  /* products [K, K], [K, D], [D, D] */
     double *slopes, *pulls;         /* [K, pixels] each */
 };
 
-/* Samples are taken one after the other, all threads at each, so that scratch is for one. Counts it, in doubles, where
- * there is none yet. */
-static size_t lay_out(const rt_shape *student, const rt_shape *teacher, struct work *work, double *scratch)
+/* Of a run's arrays. Counts them, in doubles, where there is no memory yet. */
+static size_t lay_out(struct work *work, double *scratch)
 {
-    size_t used = 0, k = student->dims[3], d = teacher->dims[3];
-    rt_pool_both(student, teacher, &work->pools[0], &work->pools[1]);
-    work->pixels = work->pools[0].rows * work->pools[0].columns;
+    size_t used = 0, k = work->pools[0].channels, d = work->pools[1].channels;
 #define TAKE(pointer, count) ((pointer) = scratch ? scratch + used : NULL, used += (count))
-    TAKE(work->losses, student->dims[0]), TAKE(work->pixel, k > d ? k : d);
+    TAKE(work->pixel, k > d ? k : d);
     TAKE(work->channels[0], k * work->pixels), TAKE(work->channels[1], d * work->pixels);
     TAKE(work->norms[0], k), TAKE(work->norms[1], d);
     TAKE(work->own, k * k), TAKE(work->across, k * d), TAKE(work->others, d * d);
@@ -42,11 +44,25 @@ static size_t lay_out(const rt_shape *student, const rt_shape *teacher, struct w
     return used;
 }
 
+static struct work open_work(const rt_shape *student, const rt_shape *teacher)
+{
+    struct work work = {.samples = student->dims[0]};
+    rt_pool_both(student, teacher, &work.pools[0], &work.pools[1]);
+    work.pixels = work.pools[0].rows * work.pools[0].columns;
+    work.run = (work.samples + RUNS - 1) / RUNS;
+    return work;
+}
+
+static size_t count_runs(const struct work *work)
+{
+    return (work->samples + work->run - 1) / work->run;
+}
+
 static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 {
     (void)state, (void)err;
-    struct work work;
-    plan->scratch_bytes = lay_out(&plan->shapes[STUDENT], &plan->shapes[TEACHER], &work, NULL) * sizeof(double);
+    struct work work = open_work(&plan->shapes[STUDENT], &plan->shapes[TEACHER]);
+    plan->scratch_bytes = (work.samples + count_runs(&work) * lay_out(&work, NULL)) * sizeof(double);
     return RT_OK;
 }
 
@@ -101,22 +117,29 @@ RT_WIDE static void add_gradient(const struct work *work, double scale, float *g
         }
 }
 
-static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
+static void run_of_samples(void *context, size_t number)
 {
-    (void)state, (void)err;
-    const rt_port_data *student = &io->ports[STUDENT], *teacher = &io->ports[TEACHER];
-    struct work work;
-    lay_out(&student->shape, &teacher->shape, &work, io->scratch);
-    size_t samples = student->shape.dims[0], size = work.pools[0].height * work.pools[0].width * work.pools[0].channels;
+    struct work work = *(const struct work *)context;
+    const rt_port_data *student = &work.io->ports[STUDENT], *teacher = &work.io->ports[TEACHER];
+    size_t size = work.pools[0].height * work.pools[0].width * work.pools[0].channels;
     size_t other = work.pools[1].height * work.pools[1].width * work.pools[1].channels;
-    for (size_t n = 0; n < samples; ++n) {
+    lay_out(&work, work.losses + work.samples + number * lay_out(&work, NULL));
+    for (size_t n = number * work.run; n < (number + 1) * work.run && n < work.samples; ++n) {
         select_channels(&work, 0, student->values + n * size);
         select_channels(&work, 1, teacher->values + n * other);
         work.losses[n] = compare(&work);
         if (student->gradient)
-            add_gradient(&work, io->weight / (double)samples, student->gradient + n * size);
+            add_gradient(&work, work.io->weight / (double)work.samples, student->gradient + n * size);
     }
-    *loss = rt_batch_mean(work.losses, samples);
+}
+
+static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *err)
+{
+    (void)state, (void)err;
+    struct work work = open_work(&io->ports[STUDENT].shape, &io->ports[TEACHER].shape);
+    work.io = io, work.losses = io->scratch;
+    rt_parallel_samples(count_runs(&work), work.run * work.pools[0].channels * work.pixels, run_of_samples, &work);
+    *loss = rt_batch_mean(work.losses, work.samples);
     return RT_OK;
 }
 

@@ -20,7 +20,7 @@ static const rt_param params[] = {
 };
 
 enum { STUDENT, TEACHER, PORTS };
-enum { LAYERS = 3, RHO = LAYERS, OWN };
+enum { LAYERS = 3, RHO = LAYERS, OWN, TOGETHER = 32 };
 
 static const rt_port ports[] = {
     [STUDENT] = {"student.features", "N H W K", RT_PORT_DIFF},
@@ -32,11 +32,18 @@ static const double floor_variance = 1e-5;
 struct work {
     const rt_loss_io *io;
     rt_pool pools[2];
-    size_t samples, pixels, rows;        /* rows are the pixels of the batch */
-    size_t sizes[LAYERS + 1];            /* of layer 0's input up to the last's output */
-    double *values[LAYERS + 1];          /* pooled features, and what each layer makes of them [rows, size] */
-    double *target, *slopes[2], *losses; /* [rows, D], [rows, the larger size] twice, [rows] */
-    double *variances;                   /* [D] */
+    size_t samples, pixels, rows; /* rows are the pixels of the batch */
+    size_t sizes[LAYERS + 1];     /* of layer 0's input up to the last's output */
+    double *values[LAYERS + 1];   /* pooled features, and what each layer makes of them [rows, size] */
+    double *target, *losses;      /* [rows, D], [rows] */
+    double *slopes[2];            /* [rows, the larger size]: of the layer at hand, and of the one before it */
+    double *variances;            /* [D] */
+};
+
+/* What a layer makes of its inputs, and slopes by it: [rows, size]. */
+struct layer {
+    double *outputs, *slopes;
+    size_t size;
 };
 
 static size_t lay_out(const rt_shape *student, const rt_shape *teacher, struct work *work, double *scratch)
@@ -100,51 +107,70 @@ RT_WIDE static void compare(void *context, size_t row)
     work->losses[row] = loss / (2.0 * (double)size);
 }
 
-/* Sums over the batch are taken by channels, so that their order is that of the pixels. */
-static void add_variance_gradient(const struct work *work)
+/* Sums over the batch go from pixel to pixel, for some channels at a time. */
+RT_WIDE static void add_variance_gradient(void *context, size_t number)
 {
+    const struct work *work = context;
     const rt_own_data *rho = &work->io->own[RHO];
-    size_t size = work->sizes[LAYERS];
-    for (size_t d = 0; rho->gradient && d < size; ++d) {
-        double squares = 0.0, variance = work->variances[d], x = (double)rho->values[d];
-        for (size_t row = 0; row < work->rows; ++row) {
-            double error = work->values[LAYERS][row * size + d] - work->target[row * size + d];
-            squares += error * error;
-        }
-        double slope = (1.0 - squares / ((double)work->rows * variance)) / (2.0 * variance * (double)size);
+    size_t size = work->sizes[LAYERS], first = number * TOGETHER;
+    size_t count = size - first < TOGETHER ? size - first : TOGETHER;
+    const double *mu = work->values[LAYERS] + first, *target = work->target + first;
+    double squares[TOGETHER] = {0};
+    for (size_t row = 0; row < work->rows; ++row, mu += size, target += size)
+        for (size_t d = 0; d < count; ++d)
+            squares[d] += (mu[d] - target[d]) * (mu[d] - target[d]);
+    for (size_t d = 0; d < count; ++d) {
+        double variance = work->variances[first + d], x = (double)rho->values[first + d];
+        double slope = (1.0 - squares[d] / ((double)work->rows * variance)) / (2.0 * variance * (double)size);
         double sigmoid = x > 0.0 ? 1.0 / (1.0 + exp(-x)) : exp(x) / (1.0 + exp(x));
-        rho->gradient[d] += (float)(work->io->weight * slope * sigmoid);
+        rho->gradient[first + d] += (float)(work->io->weight * slope * sigmoid);
     }
 }
 
-static void rectify(double *values, size_t count)
+RT_WIDE static void rectify(void *context, size_t row)
 {
-    for (size_t k = 0; k < count; ++k)
+    const struct layer *layer = context;
+    double *values = layer->outputs + row * layer->size;
+    for (size_t k = 0; k < layer->size; ++k)
         values[k] = values[k] < 0.0 ? 0.0 : values[k]; /* NaN stays */
+}
+
+RT_WIDE static void rectify_backward(void *context, size_t row)
+{
+    const struct layer *layer = context;
+    const double *restrict values = layer->outputs + row * layer->size;
+    double *restrict slopes = layer->slopes + row * layer->size;
+    for (size_t k = 0; k < layer->size; ++k)
+        slopes[k] = values[k] > 0.0 ? slopes[k] : 0.0;
+}
+
+RT_WIDE static void pool_backward(void *context, size_t n)
+{
+    const struct work *work = context;
+    const rt_pool *pool = &work->pools[0];
+    const double *slopes = work->slopes[0] + n * work->pixels * pool->channels;
+    float *gradient = work->io->ports[STUDENT].gradient + n * pool->height * pool->width * pool->channels;
+    for (size_t y = 0; y < pool->rows; ++y)
+        for (size_t x = 0; x < pool->columns; ++x, slopes += pool->channels)
+            rt_pool_pixel_backward(pool, slopes, work->io->weight, y, x, gradient);
 }
 
 static void regress_backward(struct work *work)
 {
     const rt_loss_io *io = work->io;
-    double *slopes = work->slopes[0], *next = work->slopes[1];
     for (size_t layer = LAYERS; layer-- > 0;) {
         size_t in = work->sizes[layer], out = work->sizes[layer + 1];
         const rt_matrix inputs = rt_matrix_doubles(work->values[layer], work->rows, in);
+        double *slopes = work->slopes[0], *next = work->slopes[1];
         rt_embed_backward(io->weight, slopes, inputs, io->own[layer].values, out, io->own[layer].gradient, NULL, NULL);
         if (layer == 0 && !io->ports[STUDENT].gradient)
             return;
         rt_multiply(rt_matrix_doubles(slopes, work->rows, out), rt_matrix_floats(io->own[layer].values, out, in), next);
-        for (size_t k = 0; layer > 0 && k < work->rows * in; ++k)
-            next[k] = work->values[layer][k] > 0.0 ? next[k] : 0.0;
-        double *swapped = slopes;
-        slopes = next, next = swapped;
+        if (layer > 0)
+            rt_parallel_samples(work->rows, in, rectify_backward, &(struct layer){work->values[layer], next, in});
+        work->slopes[0] = next, work->slopes[1] = slopes;
     }
-    const rt_pool *pool = &work->pools[0];
-    for (size_t row = 0; row < work->rows; ++row) {
-        size_t pixel = row % work->pixels, map = pool->height * pool->width * pool->channels;
-        rt_pool_pixel_backward(pool, slopes + row * pool->channels, io->weight, pixel / pool->columns,
-                               pixel % pool->columns, io->ports[STUDENT].gradient + row / work->pixels * map);
-    }
+    rt_parallel_samples(work->samples, work->pixels * work->sizes[0], pool_backward, work);
 }
 
 RT_WIDE static double total(const double *values, size_t count)
@@ -162,7 +188,8 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
         const rt_matrix inputs = rt_matrix_doubles(work.values[layer], work.rows, work.sizes[layer]);
         rt_embed(inputs, io->own[layer].values, NULL, work.sizes[layer + 1], work.values[layer + 1]);
         if (layer + 1 < LAYERS)
-            rectify(work.values[layer + 1], work.rows * work.sizes[layer + 1]);
+            rt_parallel_samples(work.rows, work.sizes[layer + 1], rectify,
+                                &(struct layer){work.values[layer + 1], NULL, work.sizes[layer + 1]});
     }
     double logs = 0.0;
     for (size_t d = 0; d < work.sizes[LAYERS]; ++d) {
@@ -173,7 +200,9 @@ static rt_status run(void *state, const rt_loss_io *io, double *loss, rt_error *
     rt_parallel_samples(work.rows, work.sizes[LAYERS], compare, &work);
     *loss = rt_batch_mean(work.losses, work.rows) + logs / (2.0 * (double)work.sizes[LAYERS]);
     *loss += 0.0 * total(work.values[0], work.rows * work.sizes[0]); /* an infinity may hide behind a layer's zeros */
-    add_variance_gradient(&work);
+    if (io->own[RHO].gradient)
+        rt_parallel_samples((work.sizes[LAYERS] + TOGETHER - 1) / TOGETHER, work.rows * TOGETHER, add_variance_gradient,
+                            &work);
     regress_backward(&work);
     return RT_OK;
 }

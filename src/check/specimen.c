@@ -9,7 +9,6 @@
 
 enum { GUARD = 64, LETTERS = 128 };
 
-/* Distinct letters beyond N, C and M take `others` in turn, the last one again and again. */
 const rt_sizes rt_small_sizes[] = {
     {.samples = 1, .classes = 2, .teachers = 1, .others = {2, 2, 2, 2}, .optional = true},
     {.samples = 4, .classes = 2, .teachers = 2, .others = {2, 3, 4, 5}, .optional = false},
@@ -71,8 +70,23 @@ static void size_letters(const rt_loss *loss, const rt_sizes *sizes, size_t lett
             if (*c == ' ' || letters[letter])
                 continue;
             letters[letter] = sizes->others[others];
-            others += others + 1 < RT_OTHER_SIZES;
+            others += others + 1 < RT_OTHER_SIZES && sizes->others[others + 1] > 0;
         }
+}
+
+rt_sizes rt_batch_sizes(const rt_loss *loss, size_t samples, size_t classes, size_t channels, size_t side)
+{
+    rt_sizes sizes = {.samples = samples, .classes = classes, .teachers = 2};
+    char letters[RT_OTHER_SIZES + 1] = "";
+    size_t others = 0;
+    for (size_t p = 0; p < loss->port_count; ++p)
+        for (const char *c = loss->ports[p].shape; *c && others < RT_OTHER_SIZES; ++c) {
+            if (strchr(" NCM", *c) || strchr(letters, *c))
+                continue;
+            letters[others] = *c;
+            sizes.others[others++] = c[1] ? side : channels; /* channels are a map's last dimension */
+        }
+    return sizes;
 }
 
 /* On a grid, so that steps of finite differences are exact: logits within 8 and features within 2 of zero. */

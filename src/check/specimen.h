@@ -15,12 +15,13 @@
 #include "check/check.h"
 #include "train/term.h"
 
-enum { RT_OTHER_SIZES = 4 };
+enum { RT_OTHER_SIZES = 6 };
 
 /* The sizes of a shape's letters. */
 typedef struct rt_sizes {
     size_t samples, classes, teachers; /* N, C, M */
-    size_t others[RT_OTHER_SIZES];     /* of further letters, in the order in which they first stand */
+    size_t others[RT_OTHER_SIZES];     /* of further letters, in the order in which they first stand; after the last or
+                                          a 0 the one before goes on */
     bool optional;                     /* ports that may be absent are there */
     size_t training_samples;           /* of the made-up training set; 0 for four times the batch */
 } rt_sizes;
@@ -29,6 +30,9 @@ typedef struct rt_sizes {
 extern const rt_sizes rt_small_sizes[];
 extern const size_t rt_small_size_count;
 extern const rt_sizes rt_large_sizes; /* enough work for all threads */
+
+/* A batch as networks make it: logits of `classes`, features of `channels`, maps of `side` x `side` pixels. */
+rt_sizes rt_batch_sizes(const rt_loss *loss, size_t samples, size_t classes, size_t channels, size_t side);
 
 /* An array with guards before and behind it. */
 typedef struct rt_guarded {

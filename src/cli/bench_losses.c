@@ -2,147 +2,77 @@
 
 #include <getopt.h>
 #include <jansson.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/median.h"
 #include "base/threads.h"
+#include "check/timing.h"
 #include "cli/catalog.h"
 #include "cli/command.h"
 #include "recipe/recipe.h"
 #include "report/table.h"
-#include "train/term.h"
 
-enum { MOST_SAMPLES = 256, MOST_CLASSES = 1000, MOST_LOGITS = MOST_SAMPLES * MOST_CLASSES, MOST_THREADS = 1024 };
+enum { MOST_THREADS = 1024 };
 
-static const struct size {
-    size_t samples, classes;
-} sizes[] = {{16, 10}, {64, 100}, {128, 100}, {256, 100}, {64, 1000}, {256, 1000}};
-
-struct batch {
-    float *student, *teacher, *gradient; /* [MOST_LOGITS] each */
-    int64_t labels[MOST_SAMPLES];
+/* Of logits, and of features, which stand in maps of 8 x 8 where the loss reads maps. */
+struct size {
+    size_t samples, width; /* classes or channels */
 };
+static const struct size logits[] = {{16, 10}, {64, 100}, {128, 100}, {256, 100}, {64, 1000}, {256, 1000}};
+static const struct size features[] = {{16, 16}, {64, 64}, {64, 256}, {256, 64}, {256, 256}};
+enum { LOGITS = sizeof logits / sizeof *logits, FEATURES = sizeof features / sizeof *features, SIDE = 8 };
 
-static void release(struct batch *batch)
+static bool reads_features(const rt_loss *loss)
 {
-    free(batch->student);
-    free(batch->teacher);
-    free(batch->gradient);
+    for (size_t p = 0; p < loss->port_count; ++p)
+        if (strcmp(loss->ports[p].name, "student.features") == 0)
+            return true;
+    return false;
 }
 
-/* Logits within -8 to 8. */
-static rt_status fill(struct batch *batch, rt_error *err)
+static rt_status measure(const rt_loss *loss, const void *settings, json_t *results, rt_error *err)
 {
-    batch->student = malloc(MOST_LOGITS * sizeof(float));
-    batch->teacher = malloc(MOST_LOGITS * sizeof(float));
-    batch->gradient = calloc(MOST_LOGITS, sizeof(float));
-    if (!batch->student || !batch->teacher || !batch->gradient)
-        return rt_fail(err, RT_ERROR_MEMORY, "no memory for %d logits", MOST_LOGITS);
-    uint32_t word = 1;
-    for (size_t i = 0; i < 2 * MOST_LOGITS; ++i) {
-        word = word * 1664525u + 1013904223u;
-        (i % 2 ? batch->student : batch->teacher)[i / 2] = (float)(word >> 8) / (float)(1 << 20) - 8.0f;
+    const rt_check_subject subject = {.loss = loss, .settings = settings};
+    const struct size *sizes = reads_features(loss) ? features : logits;
+    const size_t count = reads_features(loss) ? FEATURES : LOGITS;
+    for (size_t i = 0; i < count; ++i) {
+        const rt_sizes batch = rt_batch_sizes(loss, sizes[i].samples, sizes[i].width, sizes[i].width, SIDE);
+        double seconds;
+        RT_TRY(rt_time_loss(&subject, &batch, &seconds, NULL, err));
+        json_array_append_new(results, json_pack("{s:s, s:i, s:i, s:f, s:i}", "loss", loss->name, "samples",
+                                                 (int)sizes[i].samples, "width", (int)sizes[i].width, "microseconds",
+                                                 1e6 * seconds, "threads", rt_threads_count()));
     }
-    for (size_t n = 0; n < MOST_SAMPLES; ++n)
-        batch->labels[n] = (int64_t)(n % 10);
     return RT_OK;
 }
 
-static double microseconds_now(void)
+static rt_status measure_loss(const rt_loss *loss, json_t *results, rt_error *err)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return 1e6 * (double)now.tv_sec + 1e-3 * (double)now.tv_nsec;
-}
-
-static rt_status run_often(rt_loss_term *term, size_t times, double *microseconds, rt_error *err)
-{
-    double value, start = microseconds_now();
-    for (size_t i = 0; i < times; ++i)
-        RT_TRY(rt_loss_term_run(term, 0, &value, err));
-    *microseconds = (microseconds_now() - start) / (double)times;
-    return RT_OK;
-}
-
-/* The median over turns of about a millisecond each, after one to warm up. */
-static rt_status measure(const rt_loss *loss, const struct size *size, struct batch *batch, double *median,
-                         rt_error *err)
-{
-    enum { TURNS = 31 };
-    const rt_shape logits = {2, {size->samples, size->classes}};
-    const rt_loss_array arrays[] = {
-        {"student.logits", {.shape = logits, .values = batch->student, .gradient = batch->gradient}},
-        {"teacher.logits", {.shape = logits, .values = batch->teacher}},
-        {"labels", {.shape = {1, {size->samples}}, .indices = batch->labels}},
-    };
     void *settings = calloc(1, loss->state_size + 1);
     if (!settings)
         return rt_fail(err, RT_ERROR_MEMORY, "no memory for the settings of loss '%s'", loss->name);
-    rt_loss_term term = {0};
-    double turns[TURNS] = {0}, once = 0.0;
     rt_status status = rt_settings_parse(loss->name, loss->params, NULL, 0, settings, err);
     if (status == RT_OK)
-        status = rt_loss_term_open(&term, loss, settings, 1.0, NULL, arrays, sizeof arrays / sizeof *arrays, err);
-    if (status == RT_OK)
-        status = run_often(&term, 10, &once, err);
-    size_t times = 1 + (size_t)(1e3 / (once + 0.1));
-    for (size_t turn = 0; turn < TURNS && status == RT_OK; ++turn)
-        status = run_often(&term, times, &turns[turn], err);
-    *median = rt_median(turns, TURNS);
-    rt_loss_term_close(&term);
+        status = measure(loss, settings, results, err);
     free(settings);
     return status;
 }
 
-/* Whether the loss reads nothing but logits and labels. */
-static bool takes_logits(const rt_loss *loss)
+/* Those that are named, or all. */
+static rt_status measure_all(const rt_catalogue *catalogue, char **names, size_t count, json_t *results, rt_error *err)
 {
-    for (size_t p = 0; p < loss->port_count; ++p) {
-        const rt_port *port = &loss->ports[p];
-        if (!(port->flags & RT_PORT_OPTIONAL) && strcmp(port->name, "student.logits") != 0 &&
-            strcmp(port->name, "teacher.logits") != 0 && strcmp(port->name, "labels") != 0)
-            return false;
-    }
-    return true;
-}
-
-static rt_status measure_sizes(const rt_loss *loss, struct batch *batch, json_t *results, rt_error *err)
-{
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
-        double median = 0.0;
-        RT_TRY(measure(loss, &sizes[s], batch, &median, err));
-        json_array_append_new(results, json_pack("{s:s, s:i, s:i, s:f, s:i}", "loss", loss->name, "samples",
-                                                 (int)sizes[s].samples, "classes", (int)sizes[s].classes,
-                                                 "microseconds", median, "threads", rt_threads_count()));
-    }
-    return RT_OK;
-}
-
-/* Those that are named, or without names all that can be measured. */
-static rt_status measure_all(const rt_catalogue *catalogue, char **names, size_t count, struct batch *batch,
-                             json_t *results, rt_error *err)
-{
-    RT_TRY(fill(batch, err));
     for (size_t i = 0; i < count; ++i)
-        RT_TRY(measure_sizes(rt_catalogue_find(catalogue, names[i]), batch, results, err));
+        RT_TRY(measure_loss(rt_catalogue_find(catalogue, names[i]), results, err));
     for (size_t i = 0; count == 0 && i < catalogue->loss_count; ++i)
-        if (takes_logits(catalogue->losses[i]))
-            RT_TRY(measure_sizes(catalogue->losses[i], batch, results, err));
+        RT_TRY(measure_loss(catalogue->losses[i], results, err));
     return RT_OK;
 }
 
 static int check_name(const rt_catalogue *catalogue, const char *name)
 {
-    const rt_loss *loss = rt_catalogue_find(catalogue, name);
-    if (loss && takes_logits(loss))
+    if (rt_catalogue_find(catalogue, name))
         return RT_EXIT_OK;
-    if (loss)
-        return rt_command_misused(&rt_command_bench, "--losses gives logits and labels alone, and '%s' reads more",
-                                  name);
     const char *nearest = rt_kind_suggest(rt_kind_find("loss", strlen("loss")), catalogue, name);
     return rt_command_misused(&rt_command_bench, "--losses takes names of losses, and '%s' is none%s%s%s", name,
                               nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
@@ -151,13 +81,13 @@ static int check_name(const rt_catalogue *catalogue, const char *name)
 static rt_status print_table(const json_t *results, rt_error *err)
 {
     rt_table *table = rt_table_new("lrrr");
-    rt_table_cell(table, "loss"), rt_table_cell(table, "samples"), rt_table_cell(table, "classes");
+    rt_table_cell(table, "loss"), rt_table_cell(table, "samples"), rt_table_cell(table, "width");
     rt_table_cell(table, "us"), rt_table_rule(table);
     for (size_t i = 0; i < json_array_size(results); ++i) {
         const json_t *result = json_array_get(results, i);
         rt_table_cell(table, "%s", json_string_value(json_object_get(result, "loss")));
         rt_table_cell(table, "%d", (int)json_integer_value(json_object_get(result, "samples")));
-        rt_table_cell(table, "%d", (int)json_integer_value(json_object_get(result, "classes")));
+        rt_table_cell(table, "%d", (int)json_integer_value(json_object_get(result, "width")));
         rt_table_cell(table, "%.1f", json_real_value(json_object_get(result, "microseconds")));
     }
     rt_status status = rt_table_print(table, stdout, 0, err);
@@ -201,9 +131,8 @@ int rt_bench_losses(int argc, char **argv, const rt_catalogue *catalogue)
             return RT_EXIT_USAGE;
     rt_threads_start((int)threads);
     rt_error err = {0};
-    struct batch batch = {0};
     json_t *results = json_array();
-    rt_status status = measure_all(catalogue, argv + optind, (size_t)(argc - optind), &batch, results, &err);
+    rt_status status = measure_all(catalogue, argv + optind, (size_t)(argc - optind), results, &err);
     if (status == RT_OK && json) {
         if (json_dumpf(results, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0)
             status = rt_fail(&err, RT_ERROR_FILE, "cannot write standard output");
@@ -212,6 +141,5 @@ int rt_bench_losses(int argc, char **argv, const rt_catalogue *catalogue)
         status = print_table(results, &err);
     }
     json_decref(results);
-    release(&batch);
     return status == RT_OK ? RT_EXIT_OK : rt_command_failed(&rt_command_bench, &err);
 }

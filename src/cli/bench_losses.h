@@ -10,7 +10,7 @@
 bool rt_bench_losses_wanted(int argc, char **argv);
 
 /* Runs it, argv[0] being "bench"; returns the exit code. Results go to stdout: a table, or with --json one array of
- * {"loss", "samples", "classes", "microseconds", "threads"}. */
+ * {"loss", "samples", "width", "microseconds", "threads"}, width being classes or, of losses on features, channels. */
 int rt_bench_losses(int argc, char **argv, const rt_catalogue *catalogue);
 
 #endif

@@ -44,13 +44,13 @@ def rkd(student, teacher, batch, distance_weight=25.0, angle_weight=50.0):
 
     def distances(features):
         squares = ((features[:, None] - features[None]) ** 2).sum(2).clamp(min=1e-12)
-        distances = torch.zeros(samples, samples, dtype=torch.float64)
+        distances = torch.zeros(samples, samples, dtype=features.dtype)
         distances[between] = squares[between].sqrt()
         return distances / distances[between].mean()
 
     def angles(features):
         directions = features[None] - features[:, None]
-        lengths = torch.ones(samples, samples, 1, dtype=torch.float64)
+        lengths = torch.ones(samples, samples, 1, dtype=features.dtype)
         lengths[between] = directions[between].norm(dim=1, keepdim=True)
         directions = directions / lengths
         return torch.einsum("abk,ack->abc", directions, directions)
