@@ -147,12 +147,14 @@ expect_stdout_matches "^ +1 +[0-9.]+ +[0-9]+ +1.00\$"
 expect_stdout_matches "^recommended: .threads: [0-9]+. in the recipe"
 
 # The losses alone.
-expect_exit 0 "$retort" bench --losses --threads 1 --json
+expect_exit 0 "$retort" bench --losses cross_entropy fitnet crd --threads 1 --json
 expect_stderr_empty
 expect_that "stdout is JSON" bash -c '"$0" json "$1" >values' "$inspect" "$printed/stdout"
 expect_that "it begins with cross-entropy" grep -qx "0.loss cross_entropy" values
-expect_that "at 16 samples" grep -qx "0.samples 16" values
-expect_that "every figure is a time" awk '$1 ~ /[.]microseconds$/ { ++count; if (!($2 > 0)) exit 1 } END { exit count < 12 }' values
+expect_that "at 16 samples of 10 classes" bash -c 'grep -qx "0.samples 16" values && grep -qx "0.width 10" values'
+expect_that "features have channels" bash -c 'grep -qx "6.loss fitnet" values && grep -qx "6.width 16" values'
+expect_that "every figure is a time" awk '
+    $1 ~ /[.]microseconds$/ { ++count; if (!($2 > 0)) exit 1 } END { exit count != 16 }' values
 expect_exit 0 "$retort" bench --losses kl --threads 1
 expect_that "kl alone" test "$(grep -c "^kl " "$printed/stdout") $(wc -l <"$printed/stdout")" = "6 8"
 expect_stdout_matches "^kl +256 +1000 +[0-9.]+\$"
@@ -185,7 +187,6 @@ refused "takes no --threads" --tune-threads pair.yaml --threads 2
 refused "needs a recipe" --tune-threads
 refused "--losses takes names of losses, and 'pair.yaml' is none" pair.yaml --losses
 refused "'hellingr' is none; did you mean 'hellinger'?" --losses kl hellingr
-refused "--losses gives logits and labels alone, and 'fitnet' reads more" --losses fitnet
 refused "option '--steps' is unknown beside --losses" --losses --steps 3
 refused "--threads 'two' must be a whole number from 1 to 1024" --losses --threads two
 refused "absent.yaml" absent.yaml --json

@@ -51,7 +51,7 @@ expect_stdout_matches '^my_divergence +squared distance'
 expect_exit 0 "$retort" help --plugin=my_divergence.so loss/my_divergence
 expect_stdout_contains "loss/my_divergence: squared distance"
 expect_exit 0 "$retort" gradcheck my_divergence --plugin my_divergence.so --set temperature=4 --skip speed
-expect_exit 0 "$retort" bench --losses --json --plugin my_divergence.so
+expect_exit 0 "$retort" bench --losses my_divergence --json --plugin my_divergence.so
 expect_stdout_contains '"my_divergence"'
 printf '\x93NUMPY\x01\x00\x40\x00%-63s\n\x00\x00\x80\x3f\x00\x00\x00\x00' \
     "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2)}" >logits.npy

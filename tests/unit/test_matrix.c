@@ -15,7 +15,8 @@
 
 static const struct size {
     size_t rows, inner, columns;
-} sizes[] = {{1, 1, 1}, {3, 5, 2}, {8, 8, 8}, {9, 257, 17}, {32, 256, 64}, {33, 300, 65}, {70, 3, 130}};
+} sizes[] = {{1, 1, 1},     {3, 5, 2},     {8, 8, 8},    {9, 257, 17},
+             {32, 256, 64}, {33, 300, 65}, {70, 3, 130}, {260, 129, 150}};
 enum { SIZES = sizeof sizes / sizeof *sizes, MOST = 40000 };
 
 static float a_floats[MOST], b_floats[MOST];
@@ -34,17 +35,18 @@ static void fill(void)
 }
 
 /* In the order that is promised, so that the bits are those of the blocks. */
-static double element(const struct size *size, size_t i, size_t j, bool distance)
+static double element(const struct size *size, const double *others, size_t i, size_t j, bool distance)
 {
     double sum = 0.0;
     for (size_t k = 0; k < size->inner; ++k) {
-        double a = a_doubles[i * size->inner + k], b = b_doubles[j * size->inner + k];
+        double a = a_doubles[i * size->inner + k], b = others[j * size->inner + k];
         sum += distance ? (a - b) * (a - b) : a * b;
     }
     return sum;
 }
 
-static void check(const struct size *size, rt_matrix a, rt_matrix b)
+/* `others` are b's numbers. */
+static void check(const struct size *size, rt_matrix a, rt_matrix b, const double *others)
 {
     size_t count = size->rows * size->columns;
     double *product = malloc(count * sizeof *product), *distances = malloc(count * sizeof *distances);
@@ -58,9 +60,9 @@ static void check(const struct size *size, rt_matrix a, rt_matrix b)
     for (size_t i = 0; i < size->rows; ++i)
         for (size_t j = 0; j < size->columns; ++j) {
             size_t place = i * size->columns + j;
-            assert_true(product[place] == element(size, i, j, false));
-            assert_true(sum[place] == 3.0f + (float)(0.5 * element(size, i, j, false)));
-            assert_true(distances[place] == element(size, i, j, true));
+            assert_true(product[place] == element(size, others, i, j, false));
+            assert_true(sum[place] == 3.0f + (float)(0.5 * element(size, others, i, j, false)));
+            assert_true(distances[place] == element(size, others, i, j, true));
         }
     free(product), free(distances), free(sum);
 }
@@ -73,9 +75,25 @@ static void products_are_those_of_plain_loops(void **state)
             const struct size *size = &sizes[s];
             rt_threads_start(threads);
             check(size, rt_matrix_floats(a_floats, size->rows, size->inner),
-                  rt_matrix_doubles(b_doubles, size->columns, size->inner));
+                  rt_matrix_doubles(b_doubles, size->columns, size->inner), b_doubles);
             check(size, rt_matrix_doubles(a_doubles, size->rows, size->inner),
-                  rt_matrix_floats(b_floats, size->columns, size->inner));
+                  rt_matrix_floats(b_floats, size->columns, size->inner), b_doubles);
+        }
+}
+
+/* Only one half is computed then. */
+static void a_matrix_meets_itself(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {1, 7, 32, 33, 129, 200, 270};
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; ++r)
+        for (int threads = 1; threads <= 3; ++threads) {
+            const struct size size = {rows[r], 140, rows[r]};
+            const rt_matrix floats = rt_matrix_floats(a_floats, size.rows, size.inner);
+            const rt_matrix doubles = rt_matrix_doubles(a_doubles, size.rows, size.inner);
+            rt_threads_start(threads);
+            check(&size, floats, floats, a_doubles);
+            check(&size, doubles, doubles, a_doubles);
         }
 }
 
@@ -122,6 +140,7 @@ int main(void)
     fill();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_are_those_of_plain_loops),
+        cmocka_unit_test(a_matrix_meets_itself),
         cmocka_unit_test(a_transposed_matrix_is_read_across),
         cmocka_unit_test(gradients_of_distances_agree_with_differences),
     };
