@@ -14,7 +14,7 @@ import statistics
 import sys
 
 FIGURES = ("images_per_s", "step_ms", "teacher_ms", "forward_ms", "loss_ms", "backward_ms", "optimizer_ms", "peak_rss_mb",
-           "first_step_ms")
+           "start_ms", "first_step_ms")
 PROGRAMS = ("Retort", "PyTorch")
 
 
@@ -54,10 +54,11 @@ def table(pairs):
     rows = [[pair["pair"], *(format(pair[program][key], form) for key, form in both[:1] for program in PROGRAMS),
              f"{pair['ratio']:.2f}", *(format(pair[program][key], form) for key, form in both[1:] for program in PROGRAMS)]
             for pair in pairs]
-    if all("first_step_ms" in pair[program] for pair in pairs for program in PROGRAMS):
-        heads += ["Retort first step ms", "PyTorch first step ms"]
-        for row, pair in zip(rows, pairs):
-            row += [format(pair[program]["first_step_ms"], ".0f") for program in PROGRAMS]
+    for key, words in ("start_ms", "starts after ms"), ("first_step_ms", "first step ends after ms"):
+        if all(key in pair[program] for pair in pairs for program in PROGRAMS):
+            heads += [f"{program} {words}" for program in PROGRAMS]
+            for row, pair in zip(rows, pairs):
+                row += [format(pair[program][key], ".0f") for program in PROGRAMS]
     widths = [max(map(len, column)) for column in zip(heads, *rows)]
     for row in (heads, *rows):
         print("  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths))))

@@ -4,8 +4,9 @@
     pytorch_step.py [--teacher resnet56] [--student resnet20] [--batch 64] [--steps 15] [--threads N]
 
 Runs the step in both memory layouts with denormals flushed and prints the faster one as a JSON object: median milliseconds
-of each phase and of the whole step, images per second, peak resident memory, and first_step_ms: from the start of the
-process to the end of the very first step, in channels first. Needs a Python with torch, and pytorch_networks.py beside it.
+of each phase and of the whole step, images per second, peak resident memory, and from the start of the process, in channels
+first: start_ms to the beginning of the very first step, first_step_ms to its end. Needs a Python with torch, and
+pytorch_networks.py beside it.
 """
 import argparse
 import json
@@ -35,7 +36,7 @@ def time_steps(options, layout):
     teacher, student = teacher.to(memory_format=layout), student.to(memory_format=layout)
     images = images.contiguous(memory_format=layout)
     optimizer = torch.optim.SGD(student.parameters(), 0.05, momentum=0.9, weight_decay=5e-4)
-    temperature, rows, first = 4.0, [], None
+    temperature, rows, first, start = 4.0, [], None, process_age_ms()
     for step in range(WARM_STEPS + options.steps):
         marks = [time.perf_counter()]
         with torch.no_grad():
@@ -56,7 +57,8 @@ def time_steps(options, layout):
             rows.append([1e3 * (b - a) for a, b in zip(marks, marks[1:])] + [1e3 * (marks[-1] - marks[0])])
     names = ("teacher_ms", "forward_ms", "loss_ms", "backward_ms", "optimizer_ms", "step_ms")
     medians = {name: round(statistics.median(column), 2) for name, column in zip(names, zip(*rows))}
-    return medians | {"images_per_s": round(1e3 * options.batch / medians["step_ms"], 1), "first_step_ms": round(first)}
+    return medians | {"images_per_s": round(1e3 * options.batch / medians["step_ms"], 1), "start_ms": round(start),
+                      "first_step_ms": round(first)}
 
 
 def main():
@@ -72,7 +74,8 @@ def main():
         torch.set_num_threads(options.threads)
     layouts = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
     results = [time_steps(options, layout) | {"layout": name} for name, layout in layouts.items()]
-    best = min(results, key=lambda result: result["step_ms"]) | {"first_step_ms": results[0]["first_step_ms"]}
+    best = min(results, key=lambda result: result["step_ms"]) | {
+        key: results[0][key] for key in ("start_ms", "first_step_ms")}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     about = {"teacher": options.teacher, "student": options.student, "batch": options.batch, "peak_rss_mb": round(peak),
              "threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -3,8 +3,12 @@
  *     a_k: channel k of a sample's map, flattened, divided by its Euclidean norm
  *     l = mean over the batch of  mean_kk' <s_k, s_k'>^2 + mean_dd' <t_d, t_d'>^2 - 2 mean_kd <s_k, t_d>^2
  *     dl/ds_k = 4 mean_k' <s_k, s_k'> s_k' / K - 4 mean_d <s_k, t_d> t_d / K
+ * or, where pixels are fewer than channels, the same by products of pixels, S [K, pixels] the rows s_k, T likewise:
+ *     l = mean over the batch of |G|^2,  G = S^T S / K - T^T T / D,  dl/dS = 4 S G / K
  *
  * Maps of two sizes: in each direction the larger is pooled to the smaller (adaptive average). */
+#include <stdbool.h>
+
 #include "retort/features.h"
 #include "retort/loss.h"
 #include "retort/matrix.h"
@@ -23,10 +27,11 @@ struct work {
     const rt_loss_io *io;
     rt_pool pools[2];
     size_t samples, pixels, run; /* samples in a run */
-    double *losses;              /* [samples]; all else is of one run */
+    bool by_pixels;
+    double *losses; /* [samples]; all else is of one run */
     double *pixel;
     double *channels[2], *norms[2]; /* [channels, pixels], [channels] */
-    double *own, *across, *others;  /* products [K, K], [K, D], [D, D] */
+    double *own, *across, *others;  /* products of channels [K, K], [K, D], [D, D]; or of pixels, across then NULL */
     double *slopes, *pulls;         /* [K, pixels] each */
 };
 
@@ -38,7 +43,10 @@ static size_t lay_out(struct work *work, double *scratch)
     TAKE(work->pixel, k > d ? k : d);
     TAKE(work->channels[0], k * work->pixels), TAKE(work->channels[1], d * work->pixels);
     TAKE(work->norms[0], k), TAKE(work->norms[1], d);
-    TAKE(work->own, k * k), TAKE(work->across, k * d), TAKE(work->others, d * d);
+    if (work->by_pixels)
+        TAKE(work->own, work->pixels * work->pixels), TAKE(work->others, work->pixels * work->pixels);
+    else
+        TAKE(work->own, k * k), TAKE(work->across, k * d), TAKE(work->others, d * d);
     TAKE(work->slopes, k * work->pixels), TAKE(work->pulls, k * work->pixels);
 #undef TAKE
     return used;
@@ -50,6 +58,9 @@ static struct work open_work(const rt_shape *student, const rt_shape *teacher)
     rt_pool_both(student, teacher, &work.pools[0], &work.pools[1]);
     work.pixels = work.pools[0].rows * work.pools[0].columns;
     work.run = (work.samples + RUNS - 1) / RUNS;
+    /* Multiplications of either way, over pixels; a product with itself counts half. */
+    size_t k = work.pools[0].channels, d = work.pools[1].channels;
+    work.by_pixels = work.pixels * (3 * k + d) < 3 * k * k + 4 * k * d + d * d;
     return work;
 }
 
@@ -85,7 +96,20 @@ RT_WIDE static double mean_square(const double *products, size_t cells)
     return rt_dot(products, products, cells) / (double)cells;
 }
 
-static double compare(const struct work *work)
+/* own = G, and its sum of squares. */
+RT_WIDE static double compare_pixels(const struct work *work)
+{
+    size_t k = work->pools[0].channels, d = work->pools[1].channels, cells = work->pixels * work->pixels;
+    const rt_matrix student = rt_matrix_doubles(work->channels[0], k, work->pixels);
+    const rt_matrix teacher = rt_matrix_doubles(work->channels[1], d, work->pixels);
+    rt_multiply(rt_transposed(student), student, work->own);
+    rt_multiply(rt_transposed(teacher), teacher, work->others);
+    for (size_t i = 0; i < cells; ++i)
+        work->own[i] = work->own[i] / (double)k - work->others[i] / (double)d;
+    return rt_dot(work->own, work->own, cells);
+}
+
+static double compare_channels(const struct work *work)
 {
     size_t k = work->pools[0].channels, d = work->pools[1].channels;
     const rt_matrix student = rt_matrix_doubles(work->channels[0], k, work->pixels);
@@ -96,19 +120,30 @@ static double compare(const struct work *work)
     return mean_square(work->own, k * k) + mean_square(work->others, d * d) - 2.0 * mean_square(work->across, k * d);
 }
 
+/* slopes = dl/dS, from what was compared. */
+RT_WIDE static void find_slopes(const struct work *work)
+{
+    size_t k = work->pools[0].channels, d = work->pools[1].channels, pixels = work->pixels;
+    const rt_matrix student = rt_matrix_doubles(work->channels[0], k, pixels);
+    if (work->by_pixels) {
+        rt_multiply(student, rt_matrix_doubles(work->own, pixels, pixels), work->slopes);
+        for (size_t i = 0; i < k * pixels; ++i)
+            work->slopes[i] *= 4.0 / (double)k;
+        return;
+    }
+    rt_multiply(rt_matrix_doubles(work->own, k, k), student, work->slopes);
+    rt_multiply(rt_matrix_doubles(work->across, k, d), rt_matrix_doubles(work->channels[1], d, pixels), work->pulls);
+    for (size_t i = 0; i < k * pixels; ++i)
+        work->slopes[i] = 4.0 / (double)k * (work->slopes[i] / (double)k - work->pulls[i] / (double)d);
+}
+
 RT_WIDE static void add_gradient(const struct work *work, double scale, float *gradient)
 {
     const rt_pool *pool = &work->pools[0];
-    size_t k = pool->channels, d = work->pools[1].channels, pixels = work->pixels;
-    rt_multiply(rt_matrix_doubles(work->own, k, k), rt_matrix_doubles(work->channels[0], k, pixels), work->slopes);
-    rt_multiply(rt_matrix_doubles(work->across, k, d), rt_matrix_doubles(work->channels[1], d, pixels), work->pulls);
-    for (size_t c = 0; c < k; ++c) {
-        double *slopes = work->slopes + c * pixels;
-        const double *pulls = work->pulls + c * pixels;
-        for (size_t p = 0; p < pixels; ++p)
-            slopes[p] = 4.0 / (double)k * (slopes[p] / (double)k - pulls[p] / (double)d);
-        rt_normalize_backward(work->channels[0] + c * pixels, work->norms[0][c], pixels, slopes);
-    }
+    size_t k = pool->channels, pixels = work->pixels;
+    find_slopes(work);
+    for (size_t c = 0; c < k; ++c)
+        rt_normalize_backward(work->channels[0] + c * pixels, work->norms[0][c], pixels, work->slopes + c * pixels);
     for (size_t y = 0; y < pool->rows; ++y)
         for (size_t x = 0; x < pool->columns; ++x) {
             for (size_t c = 0; c < k; ++c)
@@ -127,7 +162,7 @@ static void run_of_samples(void *context, size_t number)
     for (size_t n = number * work.run; n < (number + 1) * work.run && n < work.samples; ++n) {
         select_channels(&work, 0, student->values + n * size);
         select_channels(&work, 1, teacher->values + n * other);
-        work.losses[n] = compare(&work);
+        work.losses[n] = work.by_pixels ? compare_pixels(&work) : compare_channels(&work);
         if (student->gradient)
             add_gradient(&work, work.io->weight / (double)work.samples, student->gradient + n * size);
     }

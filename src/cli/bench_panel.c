@@ -25,8 +25,8 @@ struct figures {
     const rt_recipe *recipe;
     rt_rehearsal_times median;
     double images_per_s, flops, gflops, peak_rss_mb;
-    double loader_images_per_s; /* on one core */
-    double first_step_ms;       /* since the process began; 0 where that is not known */
+    double loader_images_per_s;     /* on one core */
+    double start_ms, first_step_ms; /* from the process's beginning to the first step's, and to its end; 0: not known */
     rt_fma_peak peak;
     struct denormals denormals;
     rt_bench_profile profile;
@@ -130,6 +130,7 @@ static int print_json(const struct figures *f)
     json_object_set_new(object, "peak_isa", json_string(f->peak.isa));
     json_object_set_new(object, "share_of_peak", json_real(f->gflops / f->peak.gflops));
     json_object_set_new(object, "loader_images_per_s", json_real(f->loader_images_per_s));
+    json_object_set_new(object, "start_ms", f->start_ms > 0.0 ? json_real(f->start_ms) : json_null());
     json_object_set_new(object, "first_step_ms", f->first_step_ms > 0.0 ? json_real(f->first_step_ms) : json_null());
     json_object_set_new(object, "peak_rss_mb", json_real(f->peak_rss_mb));
     json_object_set_new(object, "threads", json_integer(rt_threads_count()));
@@ -211,7 +212,7 @@ static int print_panel(const struct figures *f, const rt_bench_options *options,
     printf("the loader makes %.0f images/s on one core: %.2f %% of a step\n", f->loader_images_per_s,
            100.0 * f->images_per_s / f->loader_images_per_s);
     if (f->first_step_ms > 0.0)
-        printf("first step done %.0f ms after the process began\n", f->first_step_ms);
+        printf("first step begun %.0f ms after the process, done %.0f ms after it\n", f->start_ms, f->first_step_ms);
     if (options->by_kind && rt_bench_print_kinds(&f->profile, err) != RT_OK)
         return rt_command_failed(&rt_command_bench, err);
     if (options->by_node && rt_bench_print_nodes(&f->profile, err) != RT_OK)
@@ -251,6 +252,7 @@ static rt_status measure(struct figures *f, const rt_bench_options *options, rt_
 {
     rt_rehearsal *r = &f->rehearsal;
     RT_TRY(rt_rehearsal_open(r, engine, f->recipe, options->synthetic, err));
+    f->start_ms = fmax(0.0, 1e3 * rt_process_age());
     RT_TRY(rt_rehearsal_run(r, 1, 0, NULL, err));
     f->first_step_ms = fmax(0.0, 1e3 * rt_process_age());
     f->peak = rt_fma_peak_measure(rt_engine_lanes());
