@@ -49,7 +49,7 @@ static rt_status plan(void *state, rt_loss_plan *plan, rt_error *err)
 
 /* How many distances between different samples, each pair once, have a square of at most 2^-1022 times `bits` as a
  * double's bits: of numbers that are not negative, they have the order of integers. */
-static size_t count_below(const double *squares, size_t samples, uint64_t bits)
+RT_WIDE static size_t count_below(const double *squares, size_t samples, uint64_t bits)
 {
     size_t count = 0;
     for (size_t i = 0; i < samples; ++i)
@@ -87,31 +87,57 @@ struct work {
     bool across;
 };
 
+/* The kernel of some squared distances, and its slopes by them. */
+RT_WIDE_INLINE void kernel_of(const int kernel, const struct work *work, const double *restrict squares,
+                              double *restrict values, double *restrict slopes)
+{
+    double distances[RT_LANES], inverses[RT_LANES], width = work->width;
+    for (size_t k = 0; k < RT_LANES; ++k) {
+        distances[k] = sqrt(squares[k]);
+        inverses[k] = distances[k] > 0.0 ? 0.5 / distances[k] : 0.0;
+        values[k] = kernel == ENERGY ? -distances[k] : 0.0;
+        slopes[k] = kernel == ENERGY ? -inverses[k] : 0.0;
+    }
+    for (int64_t m = 0; kernel != ENERGY && m < work->mmd->scales; ++m, width *= 2.0) {
+        const double rate = 1.0 / (kernel == GAUSSIAN ? 2.0 * width * width : width);
+        for (size_t k = 0; k < RT_LANES; ++k) {
+            double value = rt_exp(-(kernel == GAUSSIAN ? squares[k] : distances[k]) * rate);
+            values[k] += value;
+            slopes[k] -= kernel == GAUSSIAN ? value * rate : value * rate * inverses[k];
+        }
+    }
+}
+
+RT_WIDE_INLINE void fill_row(const int kernel, const struct work *work, size_t i)
+{
+    size_t samples = work->samples;
+    double *restrict row = work->squares + i * samples, sums[RT_LANES] = {0};
+    double factor = work->across ? -2.0 / (double)(samples * samples) : work->within;
+    for (size_t j = 0; j < samples; j += RT_LANES) {
+        size_t count = samples - j < RT_LANES ? samples - j : RT_LANES;
+        double squares[RT_LANES] = {0}, values[RT_LANES], slopes[RT_LANES];
+        for (size_t k = 0; k < count; ++k)
+            squares[k] = row[j + k];
+        kernel_of(kernel, work, squares, values, slopes);
+        for (size_t k = 0; k < count; ++k) {
+            bool left_out = !work->across && work->mmd->unbiased && i == j + k;
+            sums[k] += left_out ? 0.0 * values[k] : factor * values[k];
+            row[j + k] = left_out ? 0.0 : factor * slopes[k];
+        }
+    }
+    work->sums[i] = rt_lanes_sum(sums);
+}
+
 /* The kernel's values in row i of `squares`, times what they count, summed; the row becomes their slopes. */
 RT_WIDE static void row(void *context, size_t i)
 {
     const struct work *work = context;
-    size_t samples = work->samples;
-    double *restrict row = work->squares + i * samples, sum = 0.0;
-    double factor = work->across ? -2.0 / (double)(samples * samples) : work->within;
-    int kernel = work->mmd->kernel;
-    for (size_t j = 0; j < samples; ++j) {
-        double square = row[j], distance = sqrt(square), value = 0.0, slope = 0.0, width = work->width;
-        if (kernel == ENERGY) {
-            value = -distance;
-            slope = distance > 0.0 ? -0.5 / distance : 0.0;
-        }
-        for (int64_t m = 0; kernel != ENERGY && m < work->mmd->scales; ++m, width *= 2.0) {
-            double divisor = kernel == GAUSSIAN ? 2.0 * width * width : width;
-            double k = rt_exp(-(kernel == GAUSSIAN ? square : distance) / divisor);
-            value += k;
-            slope -= kernel == GAUSSIAN ? k / divisor : distance > 0.0 ? 0.5 * k / (divisor * distance) : 0.0;
-        }
-        bool left_out = !work->across && work->mmd->unbiased && i == j;
-        sum += left_out ? 0.0 * value : factor * value;
-        row[j] = left_out ? 0.0 : factor * slope;
-    }
-    work->sums[i] = sum;
+    if (work->mmd->kernel == GAUSSIAN)
+        fill_row(GAUSSIAN, work, i);
+    else if (work->mmd->kernel == LAPLACIAN)
+        fill_row(LAPLACIAN, work, i);
+    else
+        fill_row(ENERGY, work, i);
 }
 
 static double total(struct work *work, double *squares, bool across)

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "recipe/recipe.h"
 #include "report/table.h"
+#include "report/warning.h"
 
 enum { MOST_THREADS = 1024 };
 
@@ -39,7 +40,12 @@ static rt_status measure(const rt_loss *loss, const void *settings, json_t *resu
     for (size_t i = 0; i < count; ++i) {
         const rt_sizes batch = rt_batch_sizes(loss, sizes[i].samples, sizes[i].width, sizes[i].width, SIDE);
         double seconds;
-        RT_TRY(rt_time_loss(&subject, &batch, &seconds, NULL, err));
+        const rt_status status = rt_time_loss(&subject, &batch, &seconds, NULL, err);
+        if (status == RT_ERROR_SHAPE || status == RT_ERROR_USAGE) { /* its right: others are measured */
+            rt_warn("%zu x %zu: %s", sizes[i].samples, sizes[i].width, err->message);
+            continue;
+        }
+        RT_TRY(status);
         json_array_append_new(results, json_pack("{s:s, s:i, s:i, s:f, s:i}", "loss", loss->name, "samples",
                                                  (int)sizes[i].samples, "width", (int)sizes[i].width, "microseconds",
                                                  1e6 * seconds, "threads", rt_threads_count()));
