@@ -8,8 +8,10 @@
 # has a recipe bench/STUDENT_from_TEACHER.yaml. THREADS in the environment sets the threads of both, STEPS the steps of a
 # run's epoch (8), PYTHON a Python (python3). A run crops, flips and normalises, asks its teacher, whose weights are
 # random, each time, and takes four epochs of so many steps. Its images/s are those of results.csv, which are of steps
-# with their waiting for data, and not of start, evaluation and saving: the median of its epochs after the first. Beside
-# them stand the share of a step that waits for data, and what the loader makes on one core, both by bench.
+# with their waiting for data, and not of start, evaluation and saving: the median of its epochs after the first. Those of
+# bench are of all its steps together, as an epoch's are, and not of the median step, which a machine that is slow for
+# moments leaves faster than the mean. Who goes first changes from round to round. Beside them stand the share of a step
+# that waits for data, and what the loader makes on one core, both by bench.
 # Prints a line a round and a table at the end, and writes bench/results/train.json. Close everything else first.
 set -euo pipefail
 
@@ -71,8 +73,9 @@ for pair in "${pairs[@]}"; do
 done
 for ((round = 1; round <= rounds; ++round)); do
     for pair in "${pairs[@]}"; do
-        run_bench "$pair"
+        if ((round % 2)); then run_bench "$pair"; fi
         run_train "$pair"
+        if ((round % 2 == 0)); then run_bench "$pair"; fi
         "$python" bench/train_runs.py record "$pair" "$round" "$scratch/bench.json" "$scratch/run/results.csv" \
             "$scratch/runs"
     done

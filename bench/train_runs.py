@@ -20,7 +20,7 @@ def record(pair, number, bench, results, runs):
         figures = json.load(file)
     with open(results, encoding="utf-8", newline="") as file:
         epochs = [float(row["images_per_s"]) for row in csv.DictReader(file)]
-    run = {"pair": pair, "round": int(number), "bench_images_per_s": figures["images_per_s"],
+    run = {"pair": pair, "round": int(number), "bench_images_per_s": figures["mean_images_per_s"],
            "data_share": figures["shares"]["data"], "loader_images_per_s": figures["loader_images_per_s"],
            "epochs_images_per_s": epochs,
            "train_images_per_s": statistics.median(epochs[1:]),

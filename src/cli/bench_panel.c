@@ -24,7 +24,9 @@ struct figures {
     rt_rehearsal rehearsal;
     const rt_recipe *recipe;
     rt_rehearsal_times median;
-    double images_per_s, flops, gflops, peak_rss_mb;
+    double images_per_s;      /* of the median step */
+    double mean_images_per_s; /* of all steps together, as a training has it */
+    double flops, gflops, peak_rss_mb;
     double loader_images_per_s;     /* on one core */
     double start_ms, first_step_ms; /* from the process's beginning to the first step's, and to its end; 0: not known */
     rt_fma_peak peak;
@@ -124,6 +126,7 @@ static int print_json(const struct figures *f)
     json_object_set_new(object, "step_ms", json_real(f->median.total));
     json_object_set_new(object, "shares", shares);
     json_object_set_new(object, "images_per_s", json_real(f->images_per_s));
+    json_object_set_new(object, "mean_images_per_s", json_real(f->mean_images_per_s));
     json_object_set_new(object, "gflop_per_step", json_real(1e-9 * f->flops));
     json_object_set_new(object, "gflops", json_real(f->gflops));
     json_object_set_new(object, "peak_gflops", json_real(f->peak.gflops));
@@ -247,6 +250,14 @@ static rt_status meet_denormals(rt_rehearsal *r, struct denormals *denormals, rt
     return status;
 }
 
+static double sum_of_totals(const rt_rehearsal_times *times, size_t count)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < count; ++i)
+        sum += times[i].total;
+    return sum;
+}
+
 static rt_status measure(struct figures *f, const rt_bench_options *options, rt_engine *engine,
                          rt_rehearsal_times *times, rt_error *err)
 {
@@ -260,6 +271,7 @@ static rt_status measure(struct figures *f, const rt_bench_options *options, rt_
     f->peak_rss_mb = (double)rt_peak_memory() / 1048576.0;
     f->median = rt_rehearsal_median(times, f->steps);
     f->images_per_s = 1e3 * (double)r->step.batch / f->median.total;
+    f->mean_images_per_s = 1e3 * (double)(r->step.batch * f->steps) / sum_of_totals(times, f->steps);
     f->flops = rt_rehearsal_flops(r);
     RT_TRY(rt_rehearsal_loader_speed(r, &f->loader_images_per_s, err));
     f->gflops = f->flops / (1e6 * f->median.total);

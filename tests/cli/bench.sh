@@ -6,8 +6,9 @@ inspect=$(realpath "$2")
 . "$(dirname "$0")/bench_recipes.sh"
 cd "$scratch" || exit 99
 export OMP_WAIT_POLICY=passive
-keys="data_ms teacher_ms pack_ms forward_ms loss_ms backward_ms optimizer_ms other_ms step_ms images_per_s peak_rss_mb gflops
-      gflop_per_step peak_gflops share_of_peak loader_images_per_s start_ms first_step_ms denormals.values"
+keys="data_ms teacher_ms pack_ms forward_ms loss_ms backward_ms optimizer_ms other_ms step_ms images_per_s
+      mean_images_per_s peak_rss_mb gflops gflop_per_step peak_gflops share_of_peak loader_images_per_s start_ms
+      first_step_ms denormals.values"
 
 is_number() { # PATH MORE_THAN
     awk -v path="$1" -v least="$2" '$1 == path && $2 ~ /^[0-9.e+-]+$/ && $2 > least { good = 1 } END { exit !good }' values
