@@ -46,12 +46,12 @@ def medians(who):
 
 
 (ours, our_threads), (theirs, their_threads) = medians("retort"), medians("pytorch")
-print(f"{'loss':<16}{'size':>12}{'Retort us':>12}{'PyTorch us':>12}{'ratio':>8}")
+print(f"{'loss':<24}{'size':>12}{'Retort us':>12}{'PyTorch us':>12}{'ratio':>8}")
 results = []
 for (loss, samples, width), time in ours.items():
     peer = theirs.get((loss, samples, width))
     ratio = peer and round(peer / time, 2)
-    print(f"{loss:<16}{f'{samples} x {width}':>12}{time:>12.1f}{f'{peer:.1f}' if peer else '-':>12}{ratio or '-':>8}")
+    print(f"{loss:<24}{f'{samples} x {width}':>12}{time:>12.1f}{f'{peer:.1f}' if peer else '-':>12}{ratio or '-':>8}")
     results.append({"loss": loss, "samples": samples, "width": width, "retort_us": round(time, 2),
                     "pytorch_us": peer, "ratio": ratio})
 with open("/proc/cpuinfo") as file:

@@ -49,6 +49,14 @@ void rt_guarded_free(rt_guarded *array)
     *array = (rt_guarded){0};
 }
 
+bool rt_has_port(const rt_loss *loss, const char *name)
+{
+    for (size_t p = 0; p < loss->port_count; ++p)
+        if (strcmp(loss->ports[p].name, name) == 0)
+            return true;
+    return false;
+}
+
 bool rt_is_share(const rt_port *port)
 {
     return strcmp(port->name, "mixed.shares") == 0;

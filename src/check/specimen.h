@@ -31,7 +31,8 @@ extern const rt_sizes rt_small_sizes[];
 extern const size_t rt_small_size_count;
 extern const rt_sizes rt_large_sizes; /* enough work for all threads */
 
-/* A batch as networks make it: logits of `classes`, features of `channels`, maps of `side` x `side` pixels. */
+/* A batch as networks make it: logits of `classes`, features of `channels`, maps of `side` x `side` pixels; two
+ * teachers where a loss takes several, and no optional ports. */
 rt_sizes rt_batch_sizes(const rt_loss *loss, size_t samples, size_t classes, size_t channels, size_t side);
 
 /* An array with guards before and behind it. */
@@ -89,6 +90,9 @@ typedef struct rt_slope {
 } rt_slope;
 
 bool rt_specimen_slope(rt_specimen *specimen, size_t number, rt_slope *slope);
+
+/* Whether the loss has a port of that name. */
+bool rt_has_port(const rt_loss *loss, const char *name);
 
 /* Whether the port's numbers are shares, 0 to 1. */
 bool rt_is_share(const rt_port *port);

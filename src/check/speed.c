@@ -1,6 +1,5 @@
 /* What value and gradient cost. A figure, not a verdict: machines differ. */
 #include <stdio.h>
-#include <string.h>
 
 #include "check/checks.h"
 #include "check/timing.h"
@@ -10,14 +9,6 @@ static rt_status measure(const rt_check_subject *subject, double *median, size_t
 {
     const rt_sizes sizes = rt_batch_sizes(subject->loss, 64, 100, 64, 8);
     return rt_time_loss(subject, &sizes, median, numbers, err);
-}
-
-static bool takes_logits(const rt_loss *loss)
-{
-    for (size_t p = 0; p < loss->port_count; ++p)
-        if (strcmp(loss->ports[p].name, "student.logits") == 0)
-            return true;
-    return false;
 }
 
 rt_status rt_check_speed(const rt_check_subject *subject, rt_check_result *result, rt_error *err)
@@ -30,7 +21,7 @@ rt_status rt_check_speed(const rt_check_subject *subject, rt_check_result *resul
         return rt_fail(err, status, "%s", refusal.message);
     result->cases = 1;
     result->seconds = median;
-    bool logits = takes_logits(subject->loss);
+    bool logits = rt_has_port(subject->loss, "student.logits");
     if (status != RT_OK) {
         result->verdict = RT_CHECK_DOES_NOT_APPLY;
         return RT_OK;

@@ -4,8 +4,8 @@
 
 #include "base/median.h"
 
-enum { TURNS = 15, WARM_RUNS = 3 };
-static const double turn_seconds = 1e-3, long_seconds = 0.1;
+enum { TURNS = 15, FEW_TURNS = 5, WARM_RUNS = 3 };
+static const double turn_seconds = 1e-3, slow_seconds = 1e-2, long_seconds = 0.1;
 
 static double seconds_now(void)
 {
@@ -30,9 +30,10 @@ static rt_status time_term(rt_loss_term *term, double *median, rt_error *err)
     if (once > long_seconds)
         return run_often(term, 1, median, err);
     RT_TRY(run_often(term, WARM_RUNS, &once, err));
-    for (size_t turn = 0; turn < TURNS; ++turn)
+    const size_t count = once < slow_seconds ? TURNS : FEW_TURNS;
+    for (size_t turn = 0; turn < count; ++turn)
         RT_TRY(run_often(term, 1 + (size_t)(turn_seconds / (once + 1e-7)), &turns[turn], err));
-    *median = rt_median(turns, TURNS);
+    *median = rt_median(turns, count);
     return RT_OK;
 }
 

@@ -24,19 +24,12 @@ static const struct size logits[] = {{16, 10}, {64, 100}, {128, 100}, {256, 100}
 static const struct size features[] = {{16, 16}, {64, 64}, {64, 256}, {256, 64}, {256, 256}};
 enum { LOGITS = sizeof logits / sizeof *logits, FEATURES = sizeof features / sizeof *features, SIDE = 8 };
 
-static bool reads_features(const rt_loss *loss)
-{
-    for (size_t p = 0; p < loss->port_count; ++p)
-        if (strcmp(loss->ports[p].name, "student.features") == 0)
-            return true;
-    return false;
-}
-
 static rt_status measure(const rt_loss *loss, const void *settings, json_t *results, rt_error *err)
 {
     const rt_check_subject subject = {.loss = loss, .settings = settings};
-    const struct size *sizes = reads_features(loss) ? features : logits;
-    const size_t count = reads_features(loss) ? FEATURES : LOGITS;
+    const bool on_features = rt_has_port(loss, "student.features");
+    const struct size *sizes = on_features ? features : logits;
+    const size_t count = on_features ? FEATURES : LOGITS;
     for (size_t i = 0; i < count; ++i) {
         const rt_sizes batch = rt_batch_sizes(loss, sizes[i].samples, sizes[i].width, sizes[i].width, SIDE);
         double seconds;

@@ -148,6 +148,13 @@ expect_stdout_matches "^ +1 +[0-9.]+ +[0-9]+ +1.00\$"
 expect_stdout_matches "^recommended: .threads: [0-9]+. in the recipe"
 
 # The losses alone.
+expect_exit 0 "$retort" bench --losses --threads 1 --json
+expect_stderr_empty
+expect_that "stdout is JSON" bash -c '"$0" json "$1" >values' "$inspect" "$printed/stdout"
+expect_that "it begins with cross-entropy" grep -qx "0.loss cross_entropy" values
+expect_that "at 16 samples" grep -qx "0.samples 16" values
+expect_that "every figure is a time" awk '$1 ~ /[.]microseconds$/ { ++count; if (!($2 > 0)) exit 1 } END { exit count < 12 }' values
+expect_that "features are read as well" grep -qE "[.]loss fitnet$" values
 expect_exit 0 "$retort" bench --losses cross_entropy fitnet crd --threads 1 --json
 expect_stderr_empty
 expect_that "stdout is JSON" bash -c '"$0" json "$1" >values' "$inspect" "$printed/stdout"

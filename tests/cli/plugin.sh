@@ -51,8 +51,16 @@ expect_stdout_matches '^my_divergence +squared distance'
 expect_exit 0 "$retort" help --plugin=my_divergence.so loss/my_divergence
 expect_stdout_contains "loss/my_divergence: squared distance"
 expect_exit 0 "$retort" gradcheck my_divergence --plugin my_divergence.so --set temperature=4 --skip speed
-expect_exit 0 "$retort" bench --losses my_divergence --json --plugin my_divergence.so
+expect_exit 0 "$retort" bench --losses --json --plugin my_divergence.so
 expect_stdout_contains '"my_divergence"'
+# Sizes that it refuses are told and left out.
+mkdir picky
+(cd picky && "$retort" new loss picky 2>/dev/null &&
+    sed -i 's|(void)state, (void)err;|(void)state;|; s|^    plan->scratch_bytes = |    if (classes < 100)\n        return rt_fail(err, RT_ERROR_SHAPE, "picky wants 100 classes");\n&|' picky.c)
+expect_exit 0 bash -c "cd picky && ${compile//my_divergence/picky} -Wall -Wextra -Werror"
+expect_exit 0 "$retort" bench --losses picky --plugin picky/picky.so
+expect_stderr_contains "16 x 10: picky wants 100 classes"
+expect_that "others are measured" test "$(grep -c "^picky " "$printed/stdout")" = 5
 printf '\x93NUMPY\x01\x00\x40\x00%-63s\n\x00\x00\x80\x3f\x00\x00\x00\x00' \
     "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2)}" >logits.npy
 expect_exit 0 "$retort" loss my_divergence --student logits.npy --teacher logits.npy --plugin my_divergence.so
